@@ -1,0 +1,79 @@
+/** Events that the engine emits after the fact. The core neither logs nor counts. */
+
+import type { StaleReason } from '../../protocol/pure/error-codes.ts';
+
+/** One conflict of a push, for the counter and the log. No documents. */
+export interface ConflictFact {
+  readonly collection: string;
+  readonly doc_id: string;
+  readonly winner: 'incoming' | 'current';
+}
+
+/** What happened. Every event is emitted once per effect, never per attempt. */
+export type EngineEvent =
+  | {
+      readonly event: 'push.committed';
+      readonly scope_id: string;
+      readonly actor_id: string;
+      readonly client_id: string;
+      readonly request_id: string;
+      readonly changes: number;
+      readonly rows: number;
+      readonly accepted: number;
+      readonly resolved: number;
+      readonly rejected: number;
+      readonly duplicates: number;
+      readonly conflicts: readonly ConflictFact[];
+      readonly bundle_seq: number | null;
+      /** From arrival in the engine to the durable commit, ms. */
+      readonly ms: number;
+    }
+  | {
+      readonly event: 'push.failed';
+      readonly scope_id: string;
+      readonly request_id: string;
+      readonly code: string;
+      readonly ms: number;
+    }
+  | {
+      readonly event: 'group.committed';
+      readonly scope_id: string;
+      readonly pushes: number;
+      readonly rows: number;
+      readonly attempts: number;
+      /** Newest version after the group ("" when none) and its lead over the store's clock, ms. */
+      readonly head: string;
+      readonly head_lead_ms: number;
+    }
+  | {
+      readonly event: 'pull.served';
+      readonly scope_id: string;
+      readonly request_id: string;
+      readonly rows: number;
+      readonly has_more: boolean;
+      readonly ms: number;
+    }
+  | {
+      readonly event: 'resync.required';
+      readonly scope_id: string;
+      readonly request_id: string;
+      readonly endpoint: 'pull';
+      readonly reason: StaleReason;
+      readonly ms: number;
+    }
+  | {
+      readonly event: 'full.page';
+      readonly scope_id: string;
+      readonly request_id: string;
+      /** True for the first page of a walk. */
+      readonly first: boolean;
+      readonly documents: number;
+      readonly ms: number;
+    }
+  | { readonly event: 'retention.pruned'; readonly rows: number }
+  | { readonly event: 'clock.held_back'; readonly jump_ms: number };
+
+/** Receives events. Must not throw and must not block. */
+export interface Telemetry {
+  emit(event: EngineEvent): void;
+}

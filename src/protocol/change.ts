@@ -1,0 +1,62 @@
+/** A change that a client pushes, and the result it gets back. */
+
+import { z } from 'zod';
+import { REJECTION_CODES } from './pure/error-codes.ts';
+
+/** Any JSON object; Extended JSON wrappers carry the types that JSON lacks. */
+export const DocumentData = z
+  .record(z.string(), z.unknown())
+  .describe('A document: JSON values and the closed Extended JSON list');
+
+/** One requested effect. Everything wrong inside is a rejection of this change, never of the request. */
+export const Change = z
+  .object({
+    collection: z.string().describe('Name of a configured collection'),
+    operation: z.enum(['upsert', 'delete']).describe('upsert replaces the whole document'),
+    doc_id: z.string().describe('Canonical string of the id'),
+    data: DocumentData.nullish().describe('The whole document; dropped on delete'),
+    parent_version: z.string().nullish().describe('Version the edit was made on; null on create'),
+    mutation_id: z.string().nullish().describe('Stable id of this edit: a repeat gets the stored answer'),
+    parent_mutation_id: z
+      .string()
+      .nullish()
+      .describe('Earlier mutation of the same client that this edit was made on'),
+    change_version: z.string().nullish().describe('HLC of the edit on the client, for last-writer-wins'),
+  })
+  .meta({ id: 'Change' });
+export type Change = z.infer<typeof Change>;
+
+/** Every field name of a change, for near misses. */
+export const CHANGE_FIELDS: readonly string[] = Object.keys(Change.shape);
+
+/** Why a change was rejected: code, and findings by path. */
+export const ChangeIssue = z.object({
+  path: z.string(),
+  code: z.string(),
+  message: z.string(),
+});
+
+/** The answer to one change, at the same place in `results` as the change in `changes`. */
+export const ChangeResult = z
+  .object({
+    index: z.int().min(0),
+    collection: z.string().nullable(),
+    doc_id: z.string().nullable(),
+    mutation_id: z.string().nullable(),
+    status: z.enum(['accepted', 'conflict_resolved', 'rejected']),
+    new_version: z.string().nullable().describe('Version of the written row; current version for a noop'),
+    server_version: z
+      .string()
+      .nullable()
+      .describe('Current version whenever the incoming side was not written'),
+    resolution: z.enum(['applied', 'incoming', 'current', 'noop']).nullable(),
+    error: z.string().nullable().describe('Text when rejected'),
+    code: z.enum(REJECTION_CODES).nullable().describe('Machine-readable reason when rejected'),
+    data: DocumentData.nullable()
+      .optional()
+      .describe('Current document when it is not what the client sent; null when deleted'),
+    duplicate: z.boolean().optional().describe('True when this is the stored answer of an earlier push'),
+    details: z.object({ issues: z.array(ChangeIssue) }).optional(),
+  })
+  .meta({ id: 'ChangeResult' });
+export type ChangeResult = z.infer<typeof ChangeResult>;

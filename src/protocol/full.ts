@@ -1,0 +1,103 @@
+/** GET /sync/full: query, lines, trailer (E07), and the ready-made wire text of a line. */
+
+import { z } from 'zod';
+import { DocumentData } from './change.ts';
+import { SyncError } from './errors.ts';
+import type { JsonObject } from './pure/canonical-json.ts';
+import type { Hlc } from './pure/hlc.ts';
+import type { PageLimits } from './pull.ts';
+import { QueryReader } from './query.ts';
+
+/** One current document. */
+export const FullLine = z
+  .object({
+    collection: z.string(),
+    doc_id: z.string(),
+    data: DocumentData,
+    deleted: z.literal(false),
+    version: z.string().describe('Usable as parent_version of the next edit'),
+  })
+  .meta({ id: 'FullLine' });
+export type FullLine = z.infer<typeof FullLine>;
+
+/** One deleted document. */
+export const FullTombstone = z
+  .object({
+    collection: z.string(),
+    doc_id: z.string(),
+    data: z.null(),
+    deleted: z.literal(true),
+    operation: z.literal('delete'),
+    version: z.string(),
+  })
+  .meta({ id: 'FullTombstone' });
+export type FullTombstone = z.infer<typeof FullTombstone>;
+
+/** The last line of a page when the request asked for it: without it the page was cut. */
+export const FullTrailer = z
+  .object({
+    type: z.literal('end'),
+    count: z.int().describe('Lines before this one'),
+    cursor: z.string().nullable().describe('Null on the last page'),
+    last_seq: z.string().describe('The `since` to pull from once every page is staged'),
+  })
+  .meta({ id: 'FullTrailer' });
+export type FullTrailer = z.infer<typeof FullTrailer>;
+
+/** A checked query. */
+export interface FullQuery {
+  readonly collections: readonly string[];
+  readonly cursor: string | undefined;
+  readonly limit: number;
+  /** Whether the page ends with a trailer line. */
+  readonly trailer: boolean;
+}
+
+/** Reads the query of a full resync. Throws 422 `validation_failed`. */
+export function parseFullQuery(
+  query: URLSearchParams,
+  limits: PageLimits,
+  trailerByHeader: boolean,
+): FullQuery {
+  const reader = new QueryReader(query, ['collections', 'cursor', 'limit', 'trailer']);
+  const collections = reader.collections();
+  const limit = reader.limit(limits.defaultLimit, limits.maxLimit);
+  const trailer = reader.text('trailer');
+  if (collections === undefined) {
+    reader.fault('collections', 'invalid_collections', 'name the collections to resync');
+  }
+  if (trailer !== undefined && trailer !== '0' && trailer !== '1') {
+    reader.fault('trailer', 'invalid_trailer', 'trailer must be 0 or 1');
+  }
+  reader.finish();
+  const cursor = reader.text('cursor');
+  if (cursor === '') throw new SyncError('cursor_invalid', { details: { reason: 'empty' } });
+  return {
+    collections: collections as readonly string[],
+    cursor,
+    limit,
+    trailer: trailer === undefined ? trailerByHeader : trailer === '1',
+  };
+}
+
+/** Wire text of a document's line, without the line feed. */
+export function fullLine(
+  collection: string,
+  doc_id: string,
+  version: Hlc,
+  data: JsonObject,
+): string {
+  return JSON.stringify({ collection, doc_id, data, deleted: false, version });
+}
+
+/** Wire text of a tombstone's line, without the line feed. */
+export function tombstoneLine(collection: string, doc_id: string, version: Hlc): string {
+  return JSON.stringify({
+    collection,
+    doc_id,
+    data: null,
+    deleted: true,
+    operation: 'delete',
+    version,
+  });
+}

@@ -1,0 +1,129 @@
+/** GET /sync/pull: query, page, stale answer (E06), and the ready-made wire text of a row. */
+
+import { z } from 'zod';
+import { DocumentData } from './change.ts';
+import { SyncError } from './errors.ts';
+import type { JsonObject } from './pure/canonical-json.ts';
+import { STALE_REASONS } from './pure/error-codes.ts';
+import { type Hlc, isHlc } from './pure/hlc.ts';
+import { QueryReader } from './query.ts';
+
+/** One row as a client sees it. */
+export const PullChange = z
+  .object({
+    version: z.string(),
+    parent_version: z.string().nullable().describe('Version this one replaced; null on create'),
+    collection: z.string(),
+    doc_id: z.string(),
+    operation: z.enum(['upsert', 'delete', 'remove']),
+    data: DocumentData.nullable(),
+    actor_id: z.string().nullable(),
+    client_id: z.string().nullable(),
+    mutation_id: z.string().nullable(),
+    change_version: z.string().nullable(),
+    bundle_seq: z.int(),
+    bundle_end: z.boolean().describe('True on the last delivered row of its bundle'),
+  })
+  .meta({ id: 'PullChange' });
+export type PullChange = z.infer<typeof PullChange>;
+
+/** A page of rows in commit order. */
+export const PullPage = z
+  .object({
+    changes: z.array(PullChange),
+    last_seq: z.string().describe('The next `since`: version of the last scanned row'),
+    has_more: z.boolean(),
+    head: z.string(),
+  })
+  .meta({ id: 'PullPage' });
+export type PullPage = z.infer<typeof PullPage>;
+
+/** The history the client asks for is not there: it needs a full resync of `collections`. */
+export const PullStale = z
+  .object({
+    full_resync_required: z.literal(true),
+    reason: z.enum(STALE_REASONS),
+    collections: z.array(z.string()),
+    head: z.string(),
+    epoch: z.string(),
+    details: z.object({ reset: z.array(z.string()) }).optional(),
+  })
+  .meta({ id: 'PullStale' });
+export type PullStale = z.infer<typeof PullStale>;
+
+/** A checked query. `collections` undefined = all that the caller may read. */
+export interface PullQuery {
+  readonly since: Hlc;
+  readonly collections: readonly string[] | undefined;
+  readonly limit: number;
+}
+
+/** Bounds of `limit` from the configuration. */
+export interface PageLimits {
+  readonly defaultLimit: number;
+  readonly maxLimit: number;
+}
+
+/** Reads the query of a pull. Throws 422 `hlc_invalid` or `validation_failed`. */
+export function parsePullQuery(query: URLSearchParams, limits: PageLimits): PullQuery {
+  const reader = new QueryReader(query, ['since', 'collections', 'limit']);
+  const collections = reader.collections();
+  const limit = reader.limit(limits.defaultLimit, limits.maxLimit);
+  reader.finish();
+  const since = reader.text('since');
+  if (!isHlc(since)) {
+    throw new SyncError('hlc_invalid', {
+      details: {
+        issues: [
+          {
+            path: '?since',
+            code: 'invalid_since',
+            message: 'since must be an HLC; start with 19700101T000000.000Z-0000',
+          },
+        ],
+      },
+    });
+  }
+  return { since, collections, limit };
+}
+
+/** What a row's wire text is made of. */
+export interface WireRow {
+  readonly version: Hlc;
+  readonly parent_version: Hlc | null;
+  readonly collection: string;
+  readonly doc_id: string | null;
+  readonly operation: string;
+  readonly data: JsonObject | null;
+  readonly actor_id: string | null;
+  readonly client_id: string | null;
+  readonly mutation_id: string | null;
+  readonly change_version: Hlc | null;
+  readonly bundle_seq: number;
+}
+
+/**
+ * Wire text of a row, left open at its end: the embedded store writes it once at commit, and a
+ * page closes it with `closePullLine`, because which row ends a bundle depends on the page's filter.
+ */
+export function openPullLine(row: WireRow): string {
+  const text = JSON.stringify({
+    version: row.version,
+    parent_version: row.parent_version,
+    collection: row.collection,
+    doc_id: row.doc_id,
+    operation: row.operation,
+    data: row.data,
+    actor_id: row.actor_id,
+    client_id: row.client_id,
+    mutation_id: row.mutation_id,
+    change_version: row.change_version,
+    bundle_seq: row.bundle_seq,
+  });
+  return text.slice(0, -1);
+}
+
+/** Completes the text of `openPullLine`. */
+export function closePullLine(line: string, bundleEnd: boolean): string {
+  return `${line},"bundle_end":${bundleEnd}}`;
+}

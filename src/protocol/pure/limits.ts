@@ -1,0 +1,75 @@
+/** Every number the protocol bounds: default, hard maximum and unit. Configuration may only lower a maximum. */
+
+/** A bound with its default and the most that configuration may allow. */
+export interface Limit {
+  readonly default: number;
+  readonly max: number;
+  readonly unit: string;
+}
+
+/** The limits a deployment may change, by their configuration key. */
+export const LIMITS = {
+  push_max_changes: { default: 500, max: 1_000, unit: 'changes' },
+  max_body_bytes: { default: 8_388_608, max: 8_388_608, unit: 'bytes' },
+  max_document_bytes: { default: 1_048_576, max: 1_048_576, unit: 'bytes' },
+  pull_default_limit: { default: 500, max: 1_000, unit: 'rows' },
+  pull_max_limit: { default: 1_000, max: 1_000, unit: 'rows' },
+  pull_max_bytes: { default: 8_388_608, max: 8_388_608, unit: 'bytes' },
+  full_default_limit: { default: 1_000, max: 5_000, unit: 'documents' },
+  full_max_limit: { default: 5_000, max: 5_000, unit: 'documents' },
+  max_clock_drift_ms: { default: 60_000, max: 86_400_000, unit: 'ms' },
+} as const satisfies Record<string, Limit>;
+
+/** Stored bytes of one bundle; a larger push is refused with 413 `bundle_too_large`. */
+export const BUNDLE_BYTES_MAX = 8_388_608;
+/** Rows a pull reads beyond `limit`, so that a page can run to the end of its bundle. */
+export const PULL_SCAN_EXTRA_ROWS = 1_000;
+/** Rows a pull with a collection filter reads at most. */
+export const PULL_SCAN_FILTERED_ROWS = 5_000;
+
+/** Pushes, changes and bytes of one group commit, unless one push alone is larger. */
+export const GROUP_PUSHES_MAX = 64;
+export const GROUP_CHANGES_MAX = 500;
+export const GROUP_BYTES_MAX = 4_194_304;
+/** Pushes and bytes that may wait for one scope before 503. */
+export const QUEUE_PUSHES_MAX = 1_000;
+export const QUEUE_BYTES_MAX = 33_554_432;
+/** How long a push may take from its arrival to its commit, ms. */
+export const PUSH_DEADLINE_MS = 10_000;
+/** Groups that commit at the same time in one process (one session each on MongoDB). */
+export const COMMIT_SLOTS_MAX = 16;
+/** Entries of the per-process map of drawn counters. */
+export const DRAWN_ENTRIES_MAX = 10_000;
+
+/** Nesting of arrays and objects in a request body and in a document. */
+export const DEPTH_MAX = 32;
+/** Structural tokens (brackets, commas, colons) of one request body. */
+export const TOKENS_MAX = 200_000;
+/** Keys of one document, items of one array, characters of one key. */
+export const DOCUMENT_KEYS_MAX = 2_000;
+export const ARRAY_ITEMS_MAX = 100_000;
+export const KEY_LENGTH_MAX = 256;
+
+/** Characters of the ids. */
+export const DOC_ID_LENGTH_MAX = 256;
+export const CLIENT_ID_LENGTH_MAX = 128;
+export const MUTATION_ID_LENGTH_MAX = 64;
+export const IDENTITY_LENGTH_MAX = 128;
+
+/** Names in one `collections` parameter; characters of a cursor; life of a cursor, ms. */
+export const COLLECTIONS_PER_REQUEST_MAX = 50;
+export const CURSOR_LENGTH_MAX = 512;
+export const CURSOR_LIFETIME_MS = 86_400_000;
+/** Bytes of a request URI and of a token. */
+export const URI_BYTES_MAX = 8_192;
+export const TOKEN_BYTES_MAX = 8_192;
+
+/** How often, and how long in all (ms), a full page waits for a head that is behind its walk. */
+export const FULL_HEAD_WAITS_MAX = 20;
+export const FULL_HEAD_WAIT_MS = 50;
+
+/** Rows deleted in one slice of the embedded store's own pruner. */
+export const PRUNE_SLICE_ROWS = 500;
+/** At most one upsert of a client's record per this time, ms; records remembered for that. */
+export const CLIENT_SEEN_EVERY_MS = 60_000;
+export const CLIENT_SEEN_ENTRIES_MAX = 10_000;
