@@ -5,69 +5,31 @@ import type { PullQuery } from '../protocol/pull.ts';
 import { SyncError } from '../protocol/errors.ts';
 import type { PushRequest } from '../protocol/push.ts';
 import type { Capabilities } from '../protocol/status.ts';
-import type { Catalogue } from './collections.ts';
 import type { RequestContext } from './context.ts';
 import { describeCapabilities } from './capabilities.ts';
 import { HybridClock } from './hybrid-clock.ts';
-import type { Access } from './ports/access.ts';
-import type { StoreMeta, SyncStore } from './ports/store.ts';
-import type { System } from './ports/system.ts';
-import type { Telemetry } from './ports/telemetry.ts';
+import type { EngineOptions } from './parts.ts';
 import type { FullAnswer, PullAnswer } from './pull/answers.ts';
 import { serveFull } from './pull/full-resync.ts';
 import { servePull } from './pull/pull.ts';
+import { commitPushes } from './push/commit-pushes.ts';
 import { CommitQueue } from './push/commit-queue.ts';
-import { type PushAnswer, pushChanges } from './push/push.ts';
-
-/** Numbers from the configuration; see `protocol/pure/limits.ts` for units and maxima. */
-export interface EngineLimits {
-  readonly push_max_changes: number;
-  readonly max_document_bytes: number;
-  readonly pull_default_limit: number;
-  readonly pull_max_limit: number;
-  readonly pull_max_bytes: number;
-  readonly full_default_limit: number;
-  readonly full_max_limit: number;
-  readonly max_clock_drift_ms: number;
-}
-
-/** Everything the engine is made of. `meta` was read from the store after its setup. */
-export interface EngineOptions {
-  readonly store: SyncStore;
-  readonly system: System;
-  readonly telemetry: Telemetry;
-  readonly access: Pick<Access, 'authorize'>;
-  readonly catalogue: Catalogue;
-  readonly limits: EngineLimits;
-  readonly meta: StoreMeta;
-  /** Default of a push's `atomic`. */
-  readonly push_on_reject: 'partial' | 'bundle';
-  /** Changes stamped before this age without a receipt are refused, ms. */
-  readonly receipt_lifetime_ms: number;
-  /** Sanitised to at most 4 characters and put in front of the random node id; "" for none. */
-  readonly node_prefix: string;
-  readonly app_name: string;
-  readonly server_version: string;
-}
-
-/** What use cases get: the options and the engine's own state. */
-export interface EngineParts extends EngineOptions {
-  readonly hybridClock: HybridClock;
-  readonly queue: CommitQueue;
-}
+import { type PushAnswer, type PushParts, pushChanges } from './push/push.ts';
+import { SeenClients } from './scope/clients.ts';
 
 /** The engine. Safe for any number of concurrent calls; `drain` before closing the store. */
 export class SyncEngine {
-  readonly #parts: EngineParts;
+  readonly #parts: PushParts;
   #draining = false;
   #running = 0;
   #idle: (() => void) | undefined;
 
   constructor(options: EngineOptions) {
+    const core = { ...options, hybridClock: new HybridClock(options.system, options.node_prefix) };
     this.#parts = {
-      ...options,
-      hybridClock: new HybridClock(options.system, options.node_prefix),
-      queue: new CommitQueue(),
+      ...core,
+      queue: new CommitQueue((scope_id, jobs) => commitPushes(core, scope_id, jobs)),
+      clients: new SeenClients(options.store, options.system.clock),
     };
   }
 

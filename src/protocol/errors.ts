@@ -1,6 +1,6 @@
 /** The closed catalogue: what each error code means, its status, and what a caller should do. */
 
-import type { ErrorCode, Issue } from './pure/error-codes.ts';
+import type { ErrorCode, Issue, RejectionCode } from './pure/error-codes.ts';
 
 /** What a client does next without knowing the code. */
 export type Recovery = 'none' | 'fix_request' | 'authenticate' | 'retry' | 'resync' | 'upgrade';
@@ -43,6 +43,36 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, ErrorEntry>> = {
 
 function entry(status: number, recovery: Recovery, message: string, retryable = false): ErrorEntry {
   return { status, retryable, recovery, message };
+}
+
+/** Text of a rejection and whether sending the same change again can ever succeed. */
+export interface RejectionEntry {
+  readonly permanent: boolean;
+  readonly message: string;
+}
+
+/** Rejection code → meaning. */
+export const REJECTION_CATALOGUE: Readonly<Record<RejectionCode, RejectionEntry>> = {
+  validation_failed: refusal('The change is not valid. See details.issues.'),
+  invalid_key: refusal('The document has a key that is not allowed. See details.issues.'),
+  collection_forbidden: refusal('The collection is unknown or not permitted.'),
+  reserved_field: refusal('Fields that start with "_sync_" belong to the server. Leave them out.'),
+  scope_forbidden: refusal('The document names another scope than the one of this request.'),
+  id_unavailable: refusal('The id is not available here. Choose another id.'),
+  document_too_large: refusal('The document is too large. Make it smaller or split it.'),
+  hlc_invalid: refusal('parent_version or change_version is not a usable HLC.'),
+  mutation_id_reused: refusal('This mutation_id was used for another change. Draw a new one.'),
+  mutation_too_old: refusal('The edit is older than the kept receipts. Make it again on current data.'),
+  unique_violation: refusal('A unique index of the collection refuses the document.'),
+  document_validation: refusal('The collection does not accept the document.'),
+  resolver_error: refusal('The resolver of the collection failed.', false),
+  conflict_rejected: refusal('The resolver of the collection refused the change.'),
+  update_rejected: refusal('The document was deleted and this collection refuses late updates.'),
+  batch_rolled_back: refusal('Another change of this bundle was rejected. Nothing was stored.', false),
+};
+
+function refusal(message: string, permanent = true): RejectionEntry {
+  return { permanent, message };
 }
 
 /** Facts of one failure; only values that the caller may see. */

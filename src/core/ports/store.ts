@@ -8,6 +8,7 @@
  * refuse another scope's document.
  */
 
+import type { JsonObject } from '../../protocol/pure/canonical-json.ts';
 import type { RejectionCode } from '../../protocol/pure/error-codes.ts';
 import type { Hlc } from '../../protocol/pure/hlc.ts';
 import type { IdType } from '../../protocol/pure/ids.ts';

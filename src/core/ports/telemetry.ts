@@ -23,6 +23,8 @@ export type EngineEvent =
       readonly resolved: number;
       readonly rejected: number;
       readonly duplicates: number;
+      /** True when bundle mode stored nothing. */
+      readonly rolled_back: boolean;
       readonly conflicts: readonly ConflictFact[];
       readonly bundle_seq: number | null;
       /** From arrival in the engine to the durable commit, ms. */

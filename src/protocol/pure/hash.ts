@@ -16,12 +16,11 @@ export interface HashedRow {
   readonly version: Hlc;
 }
 
-/** What identifies the content of a mutation: a repeat must agree in all of it. */
+/** What identifies a mutation beside its data: a repeat must agree in all of it. */
 export interface HashedMutation {
   readonly collection: string;
   readonly operation: string;
   readonly doc_id: string;
-  readonly data: JsonObject | null;
   readonly parent_version: Hlc | null;
   readonly change_version: Hlc | null;
 }
@@ -44,10 +43,17 @@ export function bundleHash(digest: Digest, rows: readonly HashedRow[]): string {
   return digest(canonicalJson(plain));
 }
 
-/** Hash that tells a repeated mutation from a reused id. */
-export function mutationHash(digest: Digest, mutation: HashedMutation): string {
-  const { collection, operation, doc_id, data, parent_version, change_version } = mutation;
+/**
+ * Hash that tells a repeated mutation from a reused id: canonical JSON of collection, operation,
+ * doc_id, data, parent_version and change_version. `dataText` is the canonical text of the data
+ * ("null" without data), so that a document is made canonical once per push.
+ */
+export function mutationHash(digest: Digest, mutation: HashedMutation, dataText: string): string {
+  const text = (value: string | null): string => JSON.stringify(value);
   return digest(
-    canonicalJson({ collection, operation, doc_id, data, parent_version, change_version }),
+    `{"change_version":${text(mutation.change_version)},"collection":${text(mutation.collection)}` +
+      `,"data":${dataText},"doc_id":${text(mutation.doc_id)}` +
+      `,"operation":${text(mutation.operation)}` +
+      `,"parent_version":${text(mutation.parent_version)}}`,
   );
 }

@@ -36,6 +36,8 @@ export const QUEUE_PUSHES_MAX = 1_000;
 export const QUEUE_BYTES_MAX = 33_554_432;
 /** How long a push may take from its arrival to its commit, ms. */
 export const PUSH_DEADLINE_MS = 10_000;
+/** How often a group runs again because a drawn version existed already. */
+export const VERSION_TAKEN_RETRIES_MAX = 3;
 /** Groups that commit at the same time in one process (one session each on MongoDB). */
 export const COMMIT_SLOTS_MAX = 16;
 /** Entries of the per-process map of drawn counters. */
@@ -56,9 +58,9 @@ export const CLIENT_ID_LENGTH_MAX = 128;
 export const MUTATION_ID_LENGTH_MAX = 64;
 export const IDENTITY_LENGTH_MAX = 128;
 
-/** Names in one `collections` parameter; characters of a cursor; life of a cursor, ms. */
+/** Names in one `collections` parameter; characters of a cursor (an id may be 256 wide ones); its life, ms. */
 export const COLLECTIONS_PER_REQUEST_MAX = 50;
-export const CURSOR_LENGTH_MAX = 512;
+export const CURSOR_LENGTH_MAX = 1_536;
 export const CURSOR_LIFETIME_MS = 86_400_000;
 /** Bytes of a request URI and of a token. */
 export const URI_BYTES_MAX = 8_192;

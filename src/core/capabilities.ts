@@ -1,0 +1,33 @@
+/** E01: what this server can do for the caller. */
+
+import { PROTOCOL_VERSION, SCHEMA_LEVEL } from '../protocol/version.ts';
+import type { Capabilities } from '../protocol/status.ts';
+import type { RequestContext } from './context.ts';
+import type { EngineOptions } from './parts.ts';
+
+/** Describes the server; only collections that the caller may read are listed. */
+export function describeCapabilities(
+  options: EngineOptions,
+  context: RequestContext,
+): Capabilities {
+  const collections = [...options.catalogue.values()]
+    .filter((policy) => options.access.authorize(context.identity, policy.name, 'pull'))
+    .map((policy) => ({
+      name: policy.name,
+      id_type: policy.id_type,
+      conflict: policy.resolver,
+      on_conflict: 'resolve' as const,
+      delete_policy: policy.delete_policy,
+    }));
+  return {
+    protocol_version: PROTOCOL_VERSION,
+    schema_version: SCHEMA_LEVEL,
+    app_name: options.app_name,
+    server_version: options.server_version,
+    server_time: new Date(options.system.clock.now()).toISOString(),
+    epoch: options.meta.epoch,
+    collections,
+    features: { push: true, pull: true, full: true, atomic_bundle: true, live: false },
+    limits: { ...options.limits },
+  };
+}

@@ -1,0 +1,47 @@
+/** Whether a change applies as it is, changes nothing, or meets a conflict. Pure. */
+
+import { compareHlc, type Hlc } from '../../protocol/pure/hlc.ts';
+import { invariant } from '../invariant.ts';
+import type { DeletedState, LiveState } from '../push/document-state.ts';
+
+/** The change as detection sees it. */
+export interface DetectInput {
+  readonly operation: 'upsert' | 'delete';
+  readonly content_hash: string;
+  /** Version the edit was made on; null for a create. */
+  readonly parent: Hlc | null;
+  /** True when the change continues an unbroken chain of its own push. */
+  readonly lineage: boolean;
+}
+
+/**
+ * `take`: no conflict. `noop`: same content, or delete of a deleted document. `stale`: made on an
+ * older version. `ahead`: names a version above the current one, as seed clients do with their
+ * global last seen version; the incoming side wins such a conflict [CR-6].
+ */
+export type Detected = 'take' | 'noop' | 'stale' | 'ahead';
+
+/** Compares a change with the document's current state. */
+export function detect(
+  change: DetectInput,
+  state: LiveState | DeletedState | { readonly kind: 'absent' },
+): Detected {
+  if (state.kind === 'absent') return 'take';
+  return state.kind === 'live' ? detectLive(change, state) : detectDeleted(change, state);
+}
+
+function detectLive(change: DetectInput, state: LiveState): Detected {
+  invariant(state.version !== null, 'a foreign document is adopted before it is compared');
+  if (change.operation === 'upsert' && change.content_hash === state.hash) return 'noop';
+  if (change.lineage || change.parent === state.version) return 'take';
+  if (change.parent === null) return 'stale';
+  return compareHlc(change.parent, state.version) > 0 ? 'ahead' : 'stale';
+}
+
+function detectDeleted(change: DetectInput, state: DeletedState): Detected {
+  if (change.operation === 'delete') return 'noop';
+  // Without a parent it is a new document that reuses the id: client ids must be random.
+  if (change.lineage || change.parent === null || change.parent === state.version) return 'take';
+  if (state.version === null) return 'stale';
+  return compareHlc(change.parent, state.version) > 0 ? 'ahead' : 'stale';
+}

@@ -1,0 +1,124 @@
+/** What a push has decided so far, on top of what the pushes before it in the group decided. */
+
+import type { Hlc } from '../../protocol/pure/hlc.ts';
+import type { ConflictEntry, Operation, Origin, Receipt } from '../ports/records.ts';
+import type { ChangeRef } from '../ports/store.ts';
+import type { JsonObject } from '../../protocol/pure/canonical-json.ts';
+import { type DocumentState, documentKey, type InitialState } from './document-state.ts';
+
+/** A row before its bundle gives it a place. */
+export interface RowDraft {
+  readonly version: Hlc;
+  readonly collection: string;
+  readonly doc_id: string;
+  readonly operation: Operation;
+  readonly data: JsonObject | null;
+  readonly typed: JsonObject | null;
+  readonly actor_id: string | null;
+  readonly client_id: string | null;
+  readonly mutation_id: string | null;
+  readonly change_version: Hlc | null;
+  readonly parent_version: Hlc | null;
+  readonly origin: Origin;
+}
+
+/** Latest state of a touched document and the change that made it. */
+export interface TouchedState {
+  readonly collection: string;
+  readonly doc_id: string;
+  readonly state: DocumentState;
+  readonly change: ChangeRef;
+}
+
+/** Everything the pushes of a group have decided. */
+export class GroupDraft {
+  readonly initial: ReadonlyMap<string, InitialState>;
+  readonly touched = new Map<string, TouchedState>();
+  readonly receipts = new Map<string, Receipt>();
+  readonly newReceipts: Receipt[] = [];
+  readonly conflicts = new Map<string, ConflictEntry>();
+
+  constructor(initial: ReadonlyMap<string, InitialState>, known: readonly Receipt[]) {
+    this.initial = initial;
+    for (const receipt of known) this.receipts.set(receiptKey(receipt), receipt);
+  }
+}
+
+/** One push's decisions; `keep` adds them to the group, dropping the draft forgets them all. */
+export class PushDraft {
+  readonly rows: RowDraft[] = [];
+  readonly #group: GroupDraft;
+  readonly #touched = new Map<string, TouchedState>();
+  readonly #receipts = new Map<string, Receipt>();
+  readonly #conflicts = new Map<string, ConflictEntry>();
+  /** Per document: whether every change of this push to it was taken, one on top of the other. */
+  readonly #lineage = new Map<string, boolean>();
+
+  constructor(group: GroupDraft) {
+    this.#group = group;
+  }
+
+  /** The document as the change before left it. */
+  state(collection: string, doc_id: string): DocumentState {
+    const key = documentKey(collection, doc_id);
+    const touched = this.#touched.get(key) ?? this.#group.touched.get(key);
+    return touched?.state ?? this.#group.initial.get(key)?.state ?? { kind: 'absent' };
+  }
+
+  /** Sets the document's new state. */
+  touch(next: TouchedState): void {
+    this.#touched.set(documentKey(next.collection, next.doc_id), next);
+  }
+
+  /** True when this push's earlier changes to the document form an unbroken chain [CR-5]. */
+  continuesLineage(collection: string, doc_id: string): boolean {
+    return this.#lineage.get(documentKey(collection, doc_id)) === true;
+  }
+
+  /** Records that a change to the document was taken, or lost. A lost one breaks the chain for good. */
+  extendLineage(collection: string, doc_id: string, taken: boolean): void {
+    const key = documentKey(collection, doc_id);
+    this.#lineage.set(key, taken && this.#lineage.get(key) !== false);
+  }
+
+  receipt(owner: ReceiptOwner): Receipt | undefined {
+    const key = receiptKey(owner);
+    return this.#receipts.get(key) ?? this.#group.receipts.get(key);
+  }
+
+  addReceipt(receipt: Receipt): void {
+    this.#receipts.set(receiptKey(receipt), receipt);
+  }
+
+  addConflict(entry: ConflictEntry): void {
+    this.#conflicts.set(entry.conflict_id, entry);
+  }
+
+  /** The conflicts that this push met, each once. */
+  get conflicts(): readonly ConflictEntry[] {
+    return [...this.#conflicts.values()];
+  }
+
+  /** Adds everything to the group. `bundle_seq` is null when no row was written. */
+  keep(bundle_seq: number | null): void {
+    for (const [key, touched] of this.#touched) this.#group.touched.set(key, touched);
+    for (const [key, receipt] of this.#receipts) {
+      const full = { ...receipt, result: { ...receipt.result, bundle_seq } };
+      this.#group.receipts.set(key, full);
+      this.#group.newReceipts.push(full);
+    }
+    for (const [id, entry] of this.#conflicts) this.#group.conflicts.set(id, entry);
+  }
+}
+
+/** Who made a mutation. The scope is no part of it: a token may change scope between try and retry. */
+export interface ReceiptOwner {
+  readonly actor_id: string;
+  readonly client_id: string;
+  readonly mutation_id: string;
+}
+
+/** Map key of a receipt; the parts cannot hold the separator's control character. */
+export function receiptKey(owner: ReceiptOwner): string {
+  return `${owner.actor_id}\u0000${owner.client_id}\u0000${owner.mutation_id}`;
+}
