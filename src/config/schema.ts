@@ -1,0 +1,362 @@
+/**
+ * Every configuration key, with its rule, default and description: the only source of the editor's
+ * JSON Schema, of the environment names and of `docs/CONFIG.md`. Keys of later versions are unknown
+ * here, and unknown keys are errors [CF-4].
+ */
+
+import { z } from 'zod';
+import { ID_TYPES } from '../protocol/pure/ids.ts';
+import { LIMITS } from '../protocol/pure/limits.ts';
+
+const DAYS_MAX = 20_000;
+/** Shorter HMAC keys can be searched; this is the length of the hash of HS256. */
+const SECRET_BYTES_MIN = 32;
+const COLLECTION_NAME_LENGTH_MAX = 120;
+
+/** What `describe` needs: a sentence and an example as it would stand in the file. */
+interface KeyHelp {
+  readonly description: string;
+  readonly example: unknown;
+  /** The value never appears in output. */
+  readonly secret?: boolean;
+}
+
+function help({ description, example, secret }: KeyHelp): Record<string, unknown> {
+  return { description, examples: [example], ...(secret === true ? { writeOnly: true } : {}) };
+}
+
+function text(keyHelp: KeyHelp) {
+  return z.string().min(1).max(1_024).optional().meta(help(keyHelp));
+}
+
+function limit(key: keyof typeof LIMITS, description: string) {
+  const { default: value, max, unit } = LIMITS[key];
+  return z
+    .int()
+    .min(1)
+    .max(max)
+    .default(value)
+    .meta(help({ description: `${description} (${unit}, at most ${max})`, example: value }));
+}
+
+const collectionName = z
+  .string()
+  .max(COLLECTION_NAME_LENGTH_MAX)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the purpose
+  .regex(/^(?!system\.)(?!sync_)(?!__proto__$)[^$,\u0000-\u001f\u007f]+$/, {
+    error:
+      'a collection name: not empty, without "$", commas and control characters, not starting with "system." or "sync_"',
+  });
+
+/** A path of field names such as `site.region`; the engine's own fields are refused. */
+const fieldPath = z.string().regex(/^(?!_)[^.$\s]+(\.(?!_)[^.$\s]+){0,7}$/, {
+  error: 'a dotted path of 1 to 8 field names without "$", none starting with "_"',
+});
+
+/** Options of one collection. */
+export const CollectionOptions = z.strictObject({
+  id_type: z
+    .enum(ID_TYPES)
+    .default('string')
+    .meta(help({ description: 'How `_id` is stored; on the wire it is a string', example: 'string' })),
+  scope_field: fieldPath.optional().meta(
+    help({
+      description: 'Field of the document that names its scope; push stamps it when absent',
+      example: 'team_id',
+    }),
+  ),
+  scope: z
+    .string()
+    .min(1)
+    .max(128)
+    .optional()
+    .meta(help({ description: 'The one scope all documents belong to', example: 'shared' })),
+  resolver: z
+    .enum(['lww'])
+    .default('lww')
+    .meta(help({ description: 'Who wins a conflict: the last edit', example: 'lww' })),
+  delete_policy: z
+    .enum(['resurrect_on_update'])
+    .default('resurrect_on_update')
+    .meta(
+      help({
+        description: 'What an edit of a deleted document does: it brings the document back',
+        example: 'resurrect_on_update',
+      }),
+    ),
+});
+
+const authNone = z
+  .strictObject({
+    actor_id: z
+      .string()
+      .min(1)
+      .max(128)
+      .default('dev')
+      .meta(help({ description: 'The actor of every request', example: 'dev' })),
+    scope_id: z
+      .string()
+      .min(1)
+      .max(128)
+      .default('default')
+      .meta(help({ description: 'The scope of every request', example: 'default' })),
+  })
+  .prefault({})
+  .meta({ description: 'Fixed identity of `mode: none`' });
+
+const auth = z
+  .strictObject({
+    mode: z.enum(['jwt', 'none']).default('jwt').meta(
+      help({
+        description: '`jwt`: bearer tokens; `none`: no authentication, loopback hosts only',
+        example: 'jwt',
+      }),
+    ),
+    secret: z
+      .string()
+      .refine((value) => new TextEncoder().encode(value).length >= SECRET_BYTES_MIN, {
+        error: `a secret of at least ${SECRET_BYTES_MIN} bytes`,
+      })
+      .optional()
+      .meta(
+        help({
+          description: `Key that tokens are signed with, at least ${SECRET_BYTES_MIN} bytes`,
+          // biome-ignore lint/suspicious/noTemplateCurlyInString: the placeholder is meant literally
+          example: '${OFFLINE_SYNC_SECRET}',
+          secret: true,
+        }),
+      ),
+    algorithms: z
+      .array(z.enum(['HS256', 'HS384', 'HS512']))
+      .min(1)
+      .default(['HS256'])
+      .meta(help({ description: 'Accepted signature algorithms', example: ['HS256'] })),
+    issuer: text({ description: 'Required `iss` claim', example: 'https://id.example.com' }),
+    audience: text({ description: 'Required `aud` claim', example: 'offline-sync' }),
+    actor_id_field: z
+      .string()
+      .min(1)
+      .max(256)
+      .default('sub')
+      .meta(help({ description: 'Claim that names the actor', example: 'sub' })),
+    scope_id_field: z
+      .string()
+      .min(1)
+      .max(256)
+      .refine((claim) => claim !== 'scope', {
+        error: 'a claim other than the OAuth claim "scope", which lists permissions',
+      })
+      .optional()
+      .meta(
+        help({
+          description: 'Claim that names the scope or a list of scopes; default: the actor claim',
+          example: 'team_id',
+        }),
+      ),
+    none: authNone,
+  })
+  .prefault({})
+  .meta({ description: 'Who may call' });
+
+const storage = {
+  store: z.enum(['mongo', 'embedded']).optional().meta(
+    help({
+      description: 'Where data lives; default: mongo when mongodb_uri is set, else embedded',
+      example: 'embedded',
+    }),
+  ),
+  data_dir: z
+    .string()
+    .min(1)
+    .default('./.offline-sync')
+    .meta(
+      help({
+        description: 'Folder of the embedded store; in a file, relative to that file',
+        example: './.offline-sync',
+      }),
+    ),
+  mongodb_uri: z
+    .string()
+    .regex(/^mongodb(\+srv)?:\/\/[^\s/?]+/, {
+      error: 'a connection string that starts with mongodb:// or mongodb+srv://',
+    })
+    .optional()
+    .meta(
+      help({
+        description: 'Connection string of a replica set',
+        example: 'mongodb://127.0.0.1:27017/?replicaSet=rs0',
+        secret: true,
+      }),
+    ),
+  database_name: z
+    .string()
+    .max(63)
+    .regex(/^[^/\\. "$*<>:|?\u0000]+$/, {
+      error: 'a database name without spaces and without any of / \\ . " $ * < > : | ?',
+    })
+    .optional()
+    .meta(help({ description: 'Database that holds your collections', example: 'app' })),
+};
+
+const listening = {
+  host: z
+    .string()
+    .min(1)
+    .max(255)
+    .default('127.0.0.1')
+    .meta(help({ description: 'Address to listen on', example: '127.0.0.1' })),
+  port: z
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(8080)
+    .meta(help({ description: 'Port to listen on; 0 takes a free one', example: 8080 })),
+  cors: z
+    .strictObject({
+      origins: z
+        .array(
+          z.string().regex(/^https?:\/\/[^/\s*]+$/, {
+            error: 'origins such as https://app.example.com, without a path and without "*"',
+          }),
+        )
+        .max(100)
+        .default([])
+        .meta(
+          help({
+            description: 'Web origins that may call from a browser',
+            example: ['https://app.example.com'],
+          }),
+        ),
+    })
+    .prefault({})
+    .meta({ description: 'Calls from browsers on other origins' }),
+  drain_seconds: z
+    .int()
+    .min(0)
+    .max(600)
+    .default(10)
+    .meta(help({ description: 'How long a stopping server waits for running requests', example: 10 })),
+};
+
+const lifetimes = {
+  oplog_ttl_days: z
+    .int()
+    .min(1)
+    .max(DAYS_MAX / 2)
+    .default(30)
+    .meta(help({ description: 'A client away for longer needs a full resync', example: 30 })),
+  receipt_ttl_days: z.int().min(1).max(DAYS_MAX).optional().meta(
+    help({
+      description: 'How long a repeated push is recognised; default: twice oplog_ttl_days',
+      example: 60,
+    }),
+  ),
+  tombstone_ttl_days: z.int().min(0).max(DAYS_MAX).optional().meta(
+    help({
+      description: 'How long a deletion is remembered, 0 = for ever; default: receipt_ttl_days',
+      example: 60,
+    }),
+  ),
+  conflict_ttl_days: z
+    .int()
+    .min(1)
+    .max(DAYS_MAX)
+    .default(90)
+    .meta(help({ description: 'How long the losing side of a conflict is kept', example: 90 })),
+};
+
+const limits = {
+  push_max_changes: limit('push_max_changes', 'Changes in one push'),
+  max_body_bytes: limit('max_body_bytes', 'Size of a request body'),
+  max_document_bytes: limit('max_document_bytes', 'Size of one document'),
+  pull_default_limit: limit('pull_default_limit', 'Rows of a pull that names no limit'),
+  pull_max_limit: limit('pull_max_limit', 'Rows a pull may ask for'),
+  pull_max_bytes: limit('pull_max_bytes', 'Size of one page of a pull'),
+  full_default_limit: limit('full_default_limit', 'Documents of a full page that names no limit'),
+  full_max_limit: limit('full_max_limit', 'Documents a full page may ask for'),
+  max_clock_drift_ms: limit('max_clock_drift_ms', 'How far a client clock may be ahead'),
+};
+
+const operation = {
+  auto_init: z
+    .boolean()
+    .default(false)
+    .meta(help({ description: 'Let `serve` create missing collections and indexes', example: false })),
+  push_on_reject: z.enum(['partial', 'bundle']).default('partial').meta(
+    help({
+      description: '`partial`: store the accepted changes of a push; `bundle`: all or none',
+      example: 'partial',
+    }),
+  ),
+  hlc_node_id: z
+    .string()
+    .max(64)
+    .default('')
+    .meta(
+      help({
+        description: 'Prefix of the node id in versions, at most 4 letters or digits are used',
+        example: 'eu1',
+      }),
+    ),
+  metrics: z
+    .strictObject({
+      token: z
+        .string()
+        .min(16, { error: 'a token of at least 16 characters' })
+        .max(1_024)
+        .optional()
+        .meta(
+          help({
+            description: 'Bearer token that /metrics asks for; without it only loopback may read',
+            // biome-ignore lint/suspicious/noTemplateCurlyInString: the placeholder is meant literally
+            example: '${METRICS_TOKEN}',
+            secret: true,
+          }),
+        ),
+    })
+    .prefault({})
+    .meta({ description: 'Prometheus metrics' }),
+  log_level: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .meta(help({ description: 'Least level of a log line', example: 'info' })),
+  log_format: z
+    .enum(['pretty', 'json'])
+    .optional()
+    .meta(help({ description: 'Default: pretty on a terminal, else json', example: 'json' })),
+};
+
+const collections = z
+  .union([z.array(collectionName).min(1), z.record(collectionName, CollectionOptions)])
+  .refine((value) => Object.keys(value).length > 0, { error: 'at least one collection' })
+  .meta(
+    help({
+      description: 'The collections that sync: a list of names, or a map from name to options',
+      example: ['tasks', 'notes'],
+    }),
+  );
+
+/** The configuration file. */
+export const ConfigSchema = z
+  .strictObject({
+    ...storage,
+    collections: collections.optional(),
+    auth,
+    ...listening,
+    ...lifetimes,
+    ...limits,
+    ...operation,
+  })
+  .meta({ title: 'Configuration of offline-sync' });
+
+/** The configuration as it is written. */
+export type ConfigInput = z.input<typeof ConfigSchema>;
+/** The configuration with its static defaults. */
+export type ParsedConfig = z.output<typeof ConfigSchema>;
+/** Options of one collection with their defaults. */
+export type ParsedCollection = z.output<typeof CollectionOptions>;
+
+/** JSON Schema (draft 7) for editors; written to `config/sync.config.schema.json`. */
+export function configJsonSchema(): Record<string, unknown> {
+  return z.toJSONSchema(ConfigSchema, { target: 'draft-7', io: 'input' }) as Record<string, unknown>;
+}
