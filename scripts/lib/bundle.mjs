@@ -1,0 +1,76 @@
+/**
+ * esbuild settings shared by the product and its tests.
+ *
+ * Everything is bundled flat into one directory, so a worker is found beside the code that starts it
+ * with `new URL('./writer-worker.js', import.meta.url)` in the product and in the tests alike.
+ */
+
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { build } from 'esbuild';
+import { ROOT, inRoot } from './paths.mjs';
+
+/** Worker entries that the embedded store starts by name. */
+export const WORKER_ENTRIES = {
+  'writer-worker': 'src/storage/embedded/writer-worker.ts',
+  'reader-worker': 'src/storage/embedded/reader-worker.ts',
+};
+
+/** Keeps the entries whose file exists and names the others on stderr. */
+export function existingEntries(entries) {
+  const kept = {};
+  for (const [name, file] of Object.entries(entries)) {
+    if (existsSync(inRoot(file))) kept[name] = file;
+    else process.stderr.write(`left out: ${file} does not exist\n`);
+  }
+  return kept;
+}
+
+/**
+ * Bundles entries (name → source file) into one flat directory.
+ * Returns esbuild's metafile. Packages stay external; shared modules land in chunks once.
+ */
+export async function bundleFlat(entries, outdir, options = {}) {
+  const result = await build({
+    absWorkingDir: ROOT,
+    entryPoints: Object.entries(entries).map(([out, file]) => ({ in: inRoot(file), out })),
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    packages: 'external',
+    chunkNames: 'chunk-[name]-[hash]',
+    sourcemap: true,
+    sourcesContent: false,
+    metafile: true,
+    logLevel: 'warning',
+    ...options,
+  });
+  return result.metafile;
+}
+
+/** Names of the files that a build wrote into its directory. */
+export function outputNames(metafile) {
+  return new Set(Object.keys(metafile.outputs).map((file) => path.basename(file)));
+}
+
+/** Bundles one module in memory and imports it: how a script reads values out of TypeScript. */
+export async function importTypeScript(file) {
+  const result = await build({
+    absWorkingDir: ROOT,
+    entryPoints: [inRoot(file)],
+    bundle: true,
+    write: false,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    logLevel: 'warning',
+    banner: {
+      js: "import { createRequire as cr } from 'node:module'; const require = cr(process.cwd() + '/');",
+    },
+  });
+  const source = Buffer.from(result.outputFiles[0].contents).toString('base64');
+  return import(`data:text/javascript;base64,${source}`);
+}

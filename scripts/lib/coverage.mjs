@@ -1,0 +1,43 @@
+/** The coverage gate: lines of the engine and the protocol that the covered lanes executed. */
+
+import { inRoot } from './paths.mjs';
+import { runProcess } from './run-process.mjs';
+
+const LINES_MIN = 95;
+const REPORT_LIMIT_MS = 180_000;
+
+/**
+ * Reports with c8 from raw V8 coverage and compares with the floor.
+ * Ports hold types only and would count as 0 %.
+ */
+export async function coverageGate(rawDir) {
+  const started = performance.now();
+  const { code, output } = await runProcess(
+    process.execPath,
+    [
+      inRoot('node_modules/c8/bin/c8.js'),
+      'report',
+      `--temp-directory=${rawDir}`,
+      '--reporter=text',
+      '--exclude-after-remap',
+      '--all',
+      '--src=src',
+      '--include=src/core/**',
+      '--include=src/protocol/**',
+      '--exclude=src/core/ports/**',
+      '--check-coverage',
+      `--lines=${LINES_MIN}`,
+      '--functions=0',
+      '--branches=0',
+      '--statements=0',
+    ],
+    { limitMs: REPORT_LIMIT_MS, capture: true },
+  );
+  process.stdout.write(output);
+  return {
+    passed: code === 0 ? 1 : 0,
+    failed: code === 0 ? 0 : 1,
+    seconds: (performance.now() - started) / 1000,
+    notes: code === 0 ? [] : [`✗ lines of src/core and src/protocol are below ${LINES_MIN} %`],
+  };
+}
