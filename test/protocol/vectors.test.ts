@@ -3,7 +3,11 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import test from 'node:test';
-import { canonicalJson, type Json, type JsonObject } from '../../src/protocol/pure/canonical-json.ts';
+import {
+  canonicalJson,
+  type Json,
+  type JsonObject,
+} from '../../src/protocol/pure/canonical-json.ts';
 import { checkDocument, isDocumentFault } from '../../src/protocol/pure/extended-json.ts';
 import { bundleHash, type HashedRow } from '../../src/protocol/pure/hash.ts';
 import { compareHlc, formatHlc, type Hlc, isHlc, parseHlc } from '../../src/protocol/pure/hlc.ts';
