@@ -11,7 +11,15 @@ import { buildDeclarations, buildJavaScript } from './build.mjs';
 import { runChecks } from './check.mjs';
 import { WORKER_ENTRIES, bundleFlat, existingEntries } from './lib/bundle.mjs';
 import { coverageGate } from './lib/coverage.mjs';
-import { LANES, NODE_VERSIONS, REPEATED_LANES, entryFiles, laneNamed, laneOf, testFiles } from './lib/lanes.mjs';
+import {
+  LANES,
+  NODE_VERSIONS,
+  REPEATED_LANES,
+  entryFiles,
+  laneNamed,
+  laneOf,
+  testFiles,
+} from './lib/lanes.mjs';
 import { installNode } from './lib/node-versions.mjs';
 import { inRoot } from './lib/paths.mjs';
 import { bundleName, runLane } from './lib/run-lane.mjs';
@@ -156,7 +164,8 @@ async function laneEnvironment(lane) {
   if (lane.mongodb === 'none' || flags['no-mongodb']) return { SYNC_TEST_MONGODB_URI: '' };
   if (mongodb === undefined) {
     const { startMongo } = await import('./mongodb.mjs');
-    mongodb = await startMongo({});
+    mongodb = await startMongo();
+    process.stdout.write(`MongoDB of the tests: ${mongodb.kind}\n`);
   }
   return { SYNC_TEST_MONGODB_URI: mongodb.uri };
 }

@@ -9,10 +9,14 @@ import { listFiles } from './paths.mjs';
  * `both_stores` lanes must then show tests with "mongo" in their title. `covered` lanes count for the coverage gate.
  */
 export const LANES = [
-  lane('unit', ['unit', 'property', 'protocol', 'architecture', 'config', 'auth', 'observability'], {
-    one_process: true,
-    covered: true,
-  }),
+  lane(
+    'unit',
+    ['unit', 'property', 'protocol', 'architecture', 'config', 'auth', 'observability'],
+    {
+      one_process: true,
+      covered: true,
+    },
+  ),
   lane('contract', ['contract'], { covered: true }),
   lane('http', ['http'], { covered: true, mongodb: 'optional', both_stores: true, product: true }),
   lane('client', ['client'], { covered: true, mongodb: 'optional', product: true, minutes: 6 }),

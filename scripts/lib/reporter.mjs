@@ -9,7 +9,8 @@ import { inspect } from 'node:util';
 
 const OUTPUT_LINES_KEPT = 40;
 /** Stack lines of node:test itself; they say nothing about the failure. */
-const RUNNER_FRAMES = /^ +at .*(node:internal|node:async_hooks|Array\.map \(<anonymous>\)).*(?<!\{)\n/gm;
+const RUNNER_FRAMES =
+  /^ +at .*(node:internal|node:async_hooks|Array\.map \(<anonymous>\)).*(?<!\{)\n/gm;
 
 /** Consumes node:test's events and yields the text to print. */
 export default async function* report(source) {
@@ -20,7 +21,8 @@ export default async function* report(source) {
     if (type === 'test:start') titlesOf(names, data.file)[data.nesting] = data.name;
     else if (type === 'test:stdout' || type === 'test:stderr') keep(output, data);
     else if (type === 'test:pass') count(counts, data, titleOf(names, data));
-    else if (type === 'test:fail') yield* failure(counts, data, titleOf(names, data), output);
+    else if (type === 'test:fail')
+      yield* failure(counts, data, { title: titleOf(names, data), output });
   }
   counts.slowest = counts.slowest.sort((a, b) => b.ms - a.ms).slice(0, 3);
   if (process.env.SYNC_TEST_SUMMARY) {
@@ -43,7 +45,7 @@ function count(counts, data, title) {
   counts.slowest.push({ title, ms: Math.round(data.details?.duration_ms ?? 0) });
 }
 
-function* failure(counts, data, title, output) {
+function* failure(counts, data, { title, output }) {
   const error = data.details?.error;
   // A suite or parent fails because something inside failed; that was reported already.
   if (error?.failureType === 'subtestsFailed') return;

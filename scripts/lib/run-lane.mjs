@@ -6,6 +6,9 @@ import { pathToFileURL } from 'node:url';
 import { inRoot } from './paths.mjs';
 import { runProcess } from './run-process.mjs';
 
+/** A test above this is named in the report. */
+const SLOW_MS = 5_000;
+
 /**
  * Runs `files` (test sources) out of `outdir` on the given Node binary.
  * A lane without tests, a timed-out lane, a skipped test and a process left running are failures.
@@ -30,14 +33,17 @@ export async function runLane(lane, files, options) {
       },
     },
   );
-  const counts = verdict(lane, readSummary(summary), result, options);
+  const counts = verdict(lane, { summary: readSummary(summary), result }, options);
   return { ...counts, seconds: (performance.now() - started) / 1000 };
 }
 
 /** Name of a test's bundle: its path with `__` for `/`, since all bundles share one directory. */
 export function bundleName(file) {
   if (file.endsWith('.entry.ts')) return path.basename(file, '.ts');
-  return file.replace(/^test\//, '').replaceAll('/', '__').replace(/\.ts$/, '');
+  return file
+    .replace(/^test\//, '')
+    .replaceAll('/', '__')
+    .replace(/\.ts$/, '');
 }
 
 function nodeArguments(lane, { grep }) {
@@ -65,22 +71,10 @@ function readSummary(file) {
   }
 }
 
-function verdict(lane, summary, result, { grep, env }) {
-  const faults = [];
-  if (result.timedOut) faults.push(`stopped after ${lane.minutes} minutes`);
-  else if (summary.failed === 0 && result.code !== 0) faults.push(`ended with code ${result.code}`);
-  if (result.leftovers && !result.timedOut) faults.push('left processes running (ended now)');
-  if (grep === undefined) {
-    if (summary.passed + summary.failed === 0) faults.push('ran no test');
-    for (const file of summary.empty_files) faults.push(`${file} holds no test`);
-    if (summary.skipped > 0) faults.push(`${summary.skipped} tests were skipped`);
-    if (lane.both_stores && env?.SYNC_TEST_MONGODB_URI) {
-      if (!summary.titles.some((title) => /mongo/i.test(title))) {
-        faults.push('no test with "mongo" in its title ran, although a MongoDB was given');
-      }
-    }
-  }
-  const slow = summary.slowest.filter((one) => one.ms > 5_000);
+function verdict(lane, { summary, result }, options) {
+  const faults = processFaults(lane, summary, result);
+  if (options.grep === undefined) faults.push(...emptinessFaults(lane, summary, options.env));
+  const slow = summary.slowest.filter((one) => one.ms > SLOW_MS);
   return {
     passed: summary.passed,
     failed: summary.failed + faults.length,
@@ -89,4 +83,24 @@ function verdict(lane, summary, result, { grep, env }) {
       ...slow.map((one) => `slow: ${(one.ms / 1000).toFixed(1)} s ${one.title}`),
     ],
   };
+}
+
+function processFaults(lane, summary, { timedOut, code, leftovers }) {
+  if (timedOut) return [`was stopped after ${lane.minutes} minutes`];
+  const faults = [];
+  if (summary.failed === 0 && code !== 0) faults.push(`ended with code ${code}`);
+  if (leftovers) faults.push('left processes running (ended now)');
+  return faults;
+}
+
+/** What looks green only because nothing ran. */
+function emptinessFaults(lane, summary, env) {
+  const faults = summary.empty_files.map((file) => `${file} holds no test`);
+  if (summary.passed + summary.failed === 0) faults.push('ran no test');
+  if (summary.skipped > 0) faults.push(`skipped ${summary.skipped} tests`);
+  const mongo = summary.titles.some((title) => /mongo/i.test(title));
+  if (lane.both_stores && env?.SYNC_TEST_MONGODB_URI && !mongo) {
+    faults.push('ran no test with "mongo" in its title, although a MongoDB was given');
+  }
+  return faults;
 }
