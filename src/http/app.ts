@@ -1,0 +1,160 @@
+/** The HTTP application: the route table and the order in which a request is judged. */
+
+import { type Context, Hono } from 'hono';
+import { SyncError } from '../protocol/errors.ts';
+import { HEADER_PROTOCOL, PROTOCOL_VERSION } from '../protocol/pure/headers.ts';
+import { URI_BYTES_MAX } from '../protocol/pure/limits.ts';
+import { errorResponse, toSyncError } from './error-response.ts';
+import { type Exchange, type HttpEnv, openExchange, requestTarget } from './exchange.ts';
+import { authenticate } from './middleware/authenticate.ts';
+import { corsHeaders, isPreflight, preflightResponse } from './middleware/cors.ts';
+import { acceptsAny } from './middleware/negotiate.ts';
+import { closingBody, hasUnreadBody } from './middleware/refuse-body.ts';
+import type { AppOptions, Route } from './route.ts';
+import { capabilitiesRoute } from './routes/capabilities.ts';
+import { fullRoute } from './routes/full.ts';
+import { healthRoute, indexRoute, metricsRoute, readyRoute } from './routes/operations.ts';
+import { pullRoute } from './routes/pull.ts';
+import { pushRoute } from './routes/push.ts';
+
+export type { AppOptions } from './route.ts';
+
+/** Every route there is. */
+export const ROUTES: readonly Route[] = [
+  pushRoute,
+  pullRoute,
+  fullRoute,
+  capabilitiesRoute,
+  healthRoute,
+  readyRoute,
+  metricsRoute,
+  indexRoute,
+];
+
+/**
+ * Mounts the routes. Each has one handler and there is no middleware beside it: the router then
+ * calls it directly, and the order of the checks stands in one function, `answer`.
+ */
+export function createApp(options: AppOptions): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>();
+  const run = { options, newRequestId: requestIds(options) };
+  for (const route of ROUTES) {
+    app.on(route.method, route.path, (c) => serve(run, c, route));
+  }
+  app.notFound((c) => serve(run, c, undefined));
+  return app;
+}
+
+interface Run {
+  readonly options: AppOptions;
+  newRequestId(): string;
+}
+
+/** Ids of one process: a random start and a counter, so that a request costs no randomness. */
+function requestIds({ crypto }: AppOptions): () => string {
+  const start = crypto.randomBase36(10);
+  let count = 0;
+  return () => {
+    count += 1;
+    return `${start}-${count.toString(36)}`;
+  };
+}
+
+/** From a request to its answer and its log entry; nothing leaves here as an exception. */
+async function serve(run: Run, c: Context<HttpEnv>, route: Route | undefined): Promise<Response> {
+  const { options } = run;
+  const { clock, engine, requestLog } = options;
+  const started = clock.monotonic();
+  const exchange = openExchange(c, {
+    epoch: engine.epoch,
+    now_ms: clock.now(),
+    newRequestId: run.newRequestId,
+  });
+  let failure: SyncError | undefined;
+  let response: Response;
+  try {
+    response = await answer(exchange, options, route);
+  } catch (error) {
+    failure = toSyncError(error);
+    response = await refuse(exchange, options, failure);
+  }
+  requestLog.finished({
+    request_id: exchange.request_id,
+    method: exchange.method,
+    route: route?.path ?? knownPath(exchange) ?? 'unmatched',
+    status: response.status,
+    ms: clock.monotonic() - started,
+    ...(failure === undefined ? {} : failureFacts(failure)),
+  });
+  return response;
+}
+
+/** The order of the checks: cheap and anonymous ones first, the body last [HT-3]. */
+async function answer(
+  exchange: Exchange,
+  options: AppOptions,
+  route: Route | undefined,
+): Promise<Response> {
+  Object.assign(exchange.headers, corsHeaders(exchange, options.cors));
+  if (requestTarget(exchange).length > URI_BYTES_MAX) throw new SyncError('uri_too_long');
+  checkProtocol(exchange);
+  if (route === undefined) return answerUnrouted(exchange);
+  if (!route.auth) return route.handle(exchange, options);
+  const context = await authenticate(exchange, options.access);
+  if (!acceptsAny(exchange.request.headers.get('accept'), route.offers)) {
+    throw new SyncError('not_acceptable', { details: { offers: route.offers } });
+  }
+  return route.handle(exchange, options, context);
+}
+
+/** A preflight, a path that serves other methods, or a path that does not exist. */
+function answerUnrouted(exchange: Exchange): Response {
+  const path = knownPath(exchange);
+  if (path === undefined) throw new SyncError('not_found');
+  const methods = ROUTES.filter((route) => route.path === path).flatMap((route) =>
+    route.method === 'GET' ? ['GET', 'HEAD'] : [route.method],
+  );
+  if (isPreflight(exchange)) return preflightResponse(exchange, methods);
+  throw new SyncError('method_not_allowed', { details: { allow: methods } });
+}
+
+function knownPath(exchange: Exchange): string | undefined {
+  const [path] = requestTarget(exchange).split('?', 1);
+  return ROUTES.find((route) => route.path === path)?.path;
+}
+
+function checkProtocol(exchange: Exchange): void {
+  const wanted = exchange.request.headers.get(HEADER_PROTOCOL);
+  if (wanted !== null && wanted !== PROTOCOL_VERSION) {
+    throw new SyncError('upgrade_required', { details: { supported: [PROTOCOL_VERSION] } });
+  }
+}
+
+/** The answer to a failure; one to a body that is still arriving also closes the connection. */
+async function refuse(
+  exchange: Exchange,
+  options: AppOptions,
+  failure: SyncError,
+): Promise<Response> {
+  const response = errorResponse(exchange, failure);
+  const { incoming } = exchange;
+  if (failure.code !== 'body_too_large' || !hasUnreadBody(incoming)) return response;
+  const text = await response.text();
+  return new Response(closingBody(text, incoming, options.clock), {
+    status: response.status,
+    headers: {
+      ...Object.fromEntries(response.headers),
+      'Content-Length': String(Buffer.byteLength(text)),
+      Connection: 'close',
+    },
+  });
+}
+
+function failureFacts(failure: SyncError): object {
+  const { code, details, cause } = failure;
+  return {
+    code,
+    ...(details?.reason === undefined ? {} : { reason: details.reason }),
+    ...(cause === undefined ? {} : { cause }),
+  };
+}

@@ -1,0 +1,28 @@
+/** POST /sync/push. */
+
+import { SyncError } from '../../protocol/errors.ts';
+import { HEADER_HEAD, HEADER_HEAD_SEQ } from '../../protocol/pure/headers.ts';
+import { parsePushRequest } from '../../protocol/push.ts';
+import { replyText } from '../compressed.ts';
+import { readJson } from '../middleware/read-json.ts';
+import type { SyncRoute } from '../route.ts';
+
+export const pushRoute: SyncRoute = {
+  method: 'POST',
+  path: '/sync/push',
+  auth: true,
+  offers: ['application/json'],
+  async handle(exchange, options, context) {
+    const { limits, engine } = options;
+    const request = parsePushRequest(await readJson(exchange, limits.max_body_bytes));
+    if (request.changes.length > limits.push_max_changes) {
+      throw new SyncError('too_many_changes', { details: { limit: limits.push_max_changes } });
+    }
+    const answer = await engine.push(context, request);
+    return replyText(exchange, JSON.stringify(answer.body), {
+      'Content-Type': 'application/json',
+      [HEADER_HEAD]: answer.body.head,
+      [HEADER_HEAD_SEQ]: String(answer.head_bundle_seq),
+    });
+  },
+};
