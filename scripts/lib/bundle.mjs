@@ -5,8 +5,9 @@
  * with `new URL('./writer-worker.js', import.meta.url)` in the product and in the tests alike.
  */
 
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { ROOT, inRoot } from './paths.mjs';
 
@@ -56,21 +57,23 @@ export function outputNames(metafile) {
   return new Set(Object.keys(metafile.outputs).map((file) => path.basename(file)));
 }
 
-/** Bundles one module in memory and imports it: how a script reads values out of TypeScript. */
+/** Bundles one module and imports it: how a script reads values out of TypeScript. */
 export async function importTypeScript(file) {
-  const result = await build({
+  const outfile = inRoot('build', `import-${process.pid}-${path.basename(file, '.ts')}.mjs`);
+  await build({
     absWorkingDir: ROOT,
     entryPoints: [inRoot(file)],
+    outfile,
     bundle: true,
-    write: false,
     format: 'esm',
     platform: 'node',
     target: 'node20.19',
+    packages: 'external',
     logLevel: 'warning',
-    banner: {
-      js: "import { createRequire as cr } from 'node:module'; const require = cr(process.cwd() + '/');",
-    },
   });
-  const source = Buffer.from(result.outputFiles[0].contents).toString('base64');
-  return import(`data:text/javascript;base64,${source}`);
+  try {
+    return await import(pathToFileURL(outfile).href);
+  } finally {
+    rmSync(outfile, { force: true });
+  }
 }
