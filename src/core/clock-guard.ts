@@ -15,7 +15,9 @@ export const CLOCK_HOLD_MS = 600_000;
 /** The clock stands before the earliest possible time: starting would write versions of the past. */
 export class ClockError extends Error {
   constructor() {
-    super('The system clock is before the build date of this server. Set the clock and start again.');
+    super(
+      'The system clock is before the build date of this server. Set the clock and start again.',
+    );
     this.name = 'ClockError';
   }
 }

@@ -16,12 +16,18 @@ export const Change = z
     doc_id: z.string().describe('Canonical string of the id'),
     data: DocumentData.nullish().describe('The whole document; dropped on delete'),
     parent_version: z.string().nullish().describe('Version the edit was made on; null on create'),
-    mutation_id: z.string().nullish().describe('Stable id of this edit: a repeat gets the stored answer'),
+    mutation_id: z
+      .string()
+      .nullish()
+      .describe('Stable id of this edit: a repeat gets the stored answer'),
     parent_mutation_id: z
       .string()
       .nullish()
       .describe('Earlier mutation of the same client that this edit was made on'),
-    change_version: z.string().nullish().describe('HLC of the edit on the client, for last-writer-wins'),
+    change_version: z
+      .string()
+      .nullish()
+      .describe('HLC of the edit on the client, for last-writer-wins'),
   })
   .meta({ id: 'Change' });
 export type Change = z.infer<typeof Change>;
@@ -44,7 +50,10 @@ export const ChangeResult = z
     doc_id: z.string().nullable(),
     mutation_id: z.string().nullable(),
     status: z.enum(['accepted', 'conflict_resolved', 'rejected']),
-    new_version: z.string().nullable().describe('Version of the written row; current version for a noop'),
+    new_version: z
+      .string()
+      .nullable()
+      .describe('Version of the written row; current version for a noop'),
     server_version: z
       .string()
       .nullable()
@@ -55,7 +64,10 @@ export const ChangeResult = z
     data: DocumentData.nullable()
       .optional()
       .describe('Current document when it is not what the client sent; null when deleted'),
-    duplicate: z.boolean().optional().describe('True when this is the stored answer of an earlier push'),
+    duplicate: z
+      .boolean()
+      .optional()
+      .describe('True when this is the stored answer of an earlier push'),
     details: z.object({ issues: z.array(ChangeIssue) }).optional(),
   })
   .meta({ id: 'ChangeResult' });

@@ -80,13 +80,16 @@ export function parseFullQuery(
   };
 }
 
+/** What a document's line is made of. */
+export interface FullLineParts {
+  readonly collection: string;
+  readonly doc_id: string;
+  readonly version: Hlc;
+  readonly data: JsonObject;
+}
+
 /** Wire text of a document's line, without the line feed. */
-export function fullLine(
-  collection: string,
-  doc_id: string,
-  version: Hlc,
-  data: JsonObject,
-): string {
+export function fullLine({ collection, doc_id, version, data }: FullLineParts): string {
   return JSON.stringify({ collection, doc_id, data, deleted: false, version });
 }
 

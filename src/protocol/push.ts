@@ -25,7 +25,10 @@ export const PushResponse = z
   .object({
     results: z.array(ChangeResult),
     head: z.string().describe("The scope's head after this push"),
-    bundle_seq: z.int().nullable().describe('Number of the committed bundle; null when no row was written'),
+    bundle_seq: z
+      .int()
+      .nullable()
+      .describe('Number of the committed bundle; null when no row was written'),
     rolled_back: z.boolean().optional().describe('True when bundle mode stored nothing'),
   })
   .meta({ id: 'PushResponse' });

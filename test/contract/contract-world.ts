@@ -18,12 +18,7 @@ import type {
   WantedLayout,
 } from '../../src/core/ports/store.ts';
 import { StoreError } from '../../src/core/ports/store.ts';
-import {
-  type BundleOptions,
-  loadOf,
-  type PlannedChange,
-  planBundle,
-} from './plan-builder.ts';
+import { type BundleOptions, loadOf, type PlannedChange, planBundle } from './plan-builder.ts';
 
 /**
  * A store under test, freshly made and never set up. `second` opens another store object on the

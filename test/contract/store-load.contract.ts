@@ -10,7 +10,11 @@ const ABSENT = '20200101T000000.000Z-0000-gone' as Hlc;
 
 /** Registers the cases of the load. */
 export function loadContract(name: string, open: OpenStore): void {
-  contractCase(`[ST-1] ${name}: the snapshot holds the head and the store's time`, open, headAndTime);
+  contractCase(
+    `[ST-1] ${name}: the snapshot holds the head and the store's time`,
+    open,
+    headAndTime,
+  );
   contractCase(`[ST-8] ${name}: documents are loaded whatever their scope`, open, anyScope);
   contractCase(`[ST-8] ${name}: tombstones are loaded from the scope only`, open, ownTombstones);
   contractCase(`[ST-8] ${name}: parents are retained rows of the scope only`, open, ownParents);
@@ -135,7 +139,8 @@ async function repeatedKeys(world: World): Promise<void> {
     documents: [wanted(doc_id, version), wanted(doc_id, version), wanted(gone), wanted(gone)],
   });
   const { documents, tombstones, parents, receipts } = seen;
-  assert.deepEqual([documents, tombstones, parents, receipts].map((found) => found.length), [
-    1, 1, 1, 1,
-  ]);
+  assert.deepEqual(
+    [documents, tombstones, parents, receipts].map((found) => found.length),
+    [1, 1, 1, 1],
+  );
 }

@@ -58,7 +58,11 @@ async function placeOfARow(world: World): Promise<void> {
     head,
     at: { version: second?.version, prev: first?.version, seq: 2 },
   });
-  assert.deepEqual(await world.store.firstRow(scope), { version: first?.version, prev: '', seq: 1 });
+  assert.deepEqual(await world.store.firstRow(scope), {
+    version: first?.version,
+    prev: '',
+    seq: 1,
+  });
   const missing = '20200101T000000.000Z-0000-gone' as Hlc;
   assert.deepEqual(await world.store.readScope(scope, missing), { head, at: null });
 }

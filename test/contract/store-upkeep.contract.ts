@@ -156,7 +156,10 @@ async function expiry(world: World): Promise<void> {
   assert.deepEqual(await slices(world, bounds(OLD_MS)), []);
   const sizes = await slices(world, bounds(LATER_MS));
   assert.ok(sizes.every((size) => size <= PRUNE_SLICE_ROWS));
-  assert.equal(sizes.reduce((sum, size) => sum + size, 0), own ? 800 : 0);
+  assert.equal(
+    sizes.reduce((sum, size) => sum + size, 0),
+    own ? 800 : 0,
+  );
   for (const scope of scopes) {
     const rows = await world.rows(scope);
     assert.equal(rows.length, own ? 1 : 401);

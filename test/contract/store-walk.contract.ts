@@ -42,7 +42,7 @@ async function wireText(world: World): Promise<void> {
   const { outcome } = await world.commit(scope, [{ doc_id, data: RICH, typed }]);
   const version = outcome.plan.head.head_version as Hlc;
   const lines = await world.lines(scope, 'documents', { limit: 10 });
-  assert.deepEqual(lines, [fullLine('tasks', doc_id, version, RICH)]);
+  assert.deepEqual(lines, [fullLine({ collection: 'tasks', doc_id, version, data: RICH })]);
 }
 
 async function idTypes(world: World): Promise<void> {
@@ -86,10 +86,10 @@ async function tombstones(world: World): Promise<void> {
     );
   }
   await world.commit(scope, [{ doc_id: ids[1] as string, data: { again: true } }]);
-  assert.deepEqual(
-    (await world.lines(scope, 'tombstones', { limit: 10 })).map(idOf),
-    [ids[0], ids[2]],
-  );
+  assert.deepEqual((await world.lines(scope, 'tombstones', { limit: 10 })).map(idOf), [
+    ids[0],
+    ids[2],
+  ]);
   assert.deepEqual((await world.lines(scope, 'documents', { limit: 10 })).map(idOf), [ids[1]]);
 }
 

@@ -222,10 +222,7 @@ export interface DocumentReads {
   /** Receipts for these keys, read with majority and without a lock. */
   findReceipts(keys: readonly ReceiptKey[]): Promise<readonly Receipt[]>;
   /** Current documents of the scope for these keys; others are left out. */
-  readDocuments(
-    scope_id: string,
-    keys: readonly DocumentKey[],
-  ): Promise<readonly StoredDocument[]>;
+  readDocuments(scope_id: string, keys: readonly DocumentKey[]): Promise<readonly StoredDocument[]>;
   openWalk(scope_id: string): FullWalk;
 }
 

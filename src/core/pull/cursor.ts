@@ -40,7 +40,9 @@ export function writeCursor(
   tools: CursorTools,
 ): string {
   const { low, collection, part, after, expires_ms } = position;
-  const payload = encode(JSON.stringify([low, collection, part === 'documents' ? 0 : 1, after, expires_ms]));
+  const payload = encode(
+    JSON.stringify([low, collection, part === 'documents' ? 0 : 1, after, expires_ms]),
+  );
   return `${payload}.${sign(payload, binding, tools)}`;
 }
 

@@ -125,9 +125,7 @@ async function readPage(walk: FullWalk, plan: PagePlan): Promise<Page> {
 function nextPart(at: WalkPosition, collections: number): WalkPosition | null {
   if (at.part === 'documents') return { ...at, part: 'tombstones', after: null };
   const collection = at.collection + 1;
-  return collection < collections
-    ? { ...at, collection, part: 'documents', after: null }
-    : null;
+  return collection < collections ? { ...at, collection, part: 'documents', after: null } : null;
 }
 
 function trailer(count: number, cursor: string | null, last_seq: Hlc): string {

@@ -109,7 +109,8 @@ function admit(change: unknown, index: number, options: CheckOptions): AdmittedC
   const change_version = version(change.change_version, '/change_version', false);
   const mutation_id = mutationId(change.mutation_id, '/mutation_id');
   const parent_mutation_id = mutationId(change.parent_mutation_id, '/parent_mutation_id');
-  const content = operation === 'upsert' ? checkContent(change.data, doc_id, policy, options) : EMPTY;
+  const content =
+    operation === 'upsert' ? checkContent(change.data, { doc_id, policy }, options) : EMPTY;
   const identity = { collection: policy.name, operation, doc_id, parent_version, change_version };
   return {
     kind: 'admitted',
@@ -157,14 +158,16 @@ const EMPTY: Content = { data: null, typed: null, hash: '', sentText: 'null', by
 
 function checkContent(
   sent: unknown,
-  doc_id: string,
-  policy: CollectionPolicy,
+  target: { readonly doc_id: string; readonly policy: CollectionPolicy },
   options: CheckOptions,
 ): Content {
+  const { doc_id, policy } = target;
   const checked = checkDocument(withoutId(sent ?? {}, doc_id, policy));
   if (isDocumentFault(checked)) {
     const issue = { path: `/data${checked.path}`, code: checked.code, message: checked.message };
-    throw new Refusal(checked.code === 'invalid_key' ? 'invalid_key' : 'validation_failed', [issue]);
+    throw new Refusal(checked.code === 'invalid_key' ? 'invalid_key' : 'validation_failed', [
+      issue,
+    ]);
   }
   if (checked.bytes > options.max_document_bytes) {
     throw new Refusal('document_too_large', [

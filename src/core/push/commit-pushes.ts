@@ -50,8 +50,7 @@ export async function commitPushes(
  */
 function worthSplitting(error: unknown): boolean {
   return !(
-    error instanceof StoreError &&
-    ['commit_unknown', 'deadline', 'locked'].includes(error.kind)
+    error instanceof StoreError && ['commit_unknown', 'deadline', 'locked'].includes(error.kind)
   );
 }
 

@@ -17,12 +17,11 @@ import { planGroup } from './plan-group.ts';
 /** Walks the pushes in order, each on top of the one before. */
 export function decideGroup(input: GroupInput): Decision<readonly PushOutcome[]> {
   const { snapshot } = input;
-  const group = new GroupDraft(
-    initialStates(snapshot, input.scope_id, input),
-    snapshot.receipts,
-  );
+  const group = new GroupDraft(initialStates(snapshot, input.scope_id, input), snapshot.receipts);
   const sealer = new BundleSealer(snapshot.head);
-  const outcome = input.pushes.map((push, place) => decidePush(input, place, { group, sealer, push }));
+  const outcome = input.pushes.map((push, place) =>
+    decidePush(input, place, { group, sealer, push }),
+  );
   return { plan: planGroup(input.scope_id, { group, sealer, now_ms: snapshot.now_ms }), outcome };
 }
 

@@ -24,7 +24,7 @@ export function planGroup(
     const initial = group.initial.get(key);
     const { collection, doc_id, state } = touched;
     if (state.kind === 'live') {
-      documents.push(putDocument(scope_id, touched, state, initial));
+      documents.push(putDocument(scope_id, { ...touched, state }, initial));
       if (initial?.tombstone) drop.push({ collection, doc_id, scope_id });
     } else {
       invariant(state.kind === 'deleted', 'a touched document is current or deleted');
@@ -44,10 +44,10 @@ export function planGroup(
 
 function putDocument(
   scope_id: string,
-  touched: TouchedState,
-  state: LiveState,
+  touched: TouchedState & { readonly state: LiveState },
   initial: InitialState | undefined,
 ): DocumentWrite {
+  const { state } = touched;
   invariant(state.version !== null, 'a written document has a version');
   return {
     kind: 'put',

@@ -56,7 +56,9 @@ test('[WI-7] internal fields of a row never reach the line', () => {
 });
 
 test('[WI-7] lines of a full resync have the seed shape', () => {
-  const document: unknown = JSON.parse(fullLine('tasks', 'a\nb', VERSION, { n: 1 }));
+  const document: unknown = JSON.parse(
+    fullLine({ collection: 'tasks', doc_id: 'a\nb', version: VERSION, data: { n: 1 } }),
+  );
   assert.deepEqual(document, {
     collection: 'tasks',
     doc_id: 'a\nb',
@@ -75,7 +77,14 @@ test('[WI-7] lines of a full resync have the seed shape', () => {
     version: VERSION,
   });
   assert.deepEqual(FullTombstone.parse(tombstone), tombstone);
-  assert.ok(!fullLine('tasks', 'a\nb', VERSION, { t: 'x\ny' }).includes('\n'));
+  assert.ok(
+    !fullLine({
+      collection: 'tasks',
+      doc_id: 'a\nb',
+      version: VERSION,
+      data: { t: 'x\ny' },
+    }).includes('\n'),
+  );
 });
 
 test('[WI-7] a trailer cannot be mistaken for a document', () => {
@@ -83,7 +92,11 @@ test('[WI-7] a trailer cannot be mistaken for a document', () => {
   assert.deepEqual(FullTrailer.parse(trailer), trailer);
   assert.equal(FullLine.safeParse(trailer).success, false);
   assert.equal(
-    FullTrailer.safeParse(JSON.parse(fullLine('c', 'd', VERSION, { type: 'end' }))).success,
+    FullTrailer.safeParse(
+      JSON.parse(
+        fullLine({ collection: 'c', doc_id: 'd', version: VERSION, data: { type: 'end' } }),
+      ),
+    ).success,
     false,
   );
 });

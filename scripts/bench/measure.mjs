@@ -1,0 +1,81 @@
+/** Timing helpers of the benchmark: medians, interleaved rounds, one JSON line per figure. */
+
+import { cpus, totalmem } from 'node:os';
+
+/** Median of numbers. */
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Value below which `share` of the numbers lie. */
+export function percentile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+}
+
+/** Milliseconds that `work` takes. */
+export async function timed(work) {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+/**
+ * Runs both sides in turn, A B A B …, after one warm-up of each, and returns both medians with the
+ * median of the ratios round by round: a machine whose speed drifts changes both sides alike.
+ */
+export async function interleaved(rounds, ours, baseline) {
+  await ours();
+  await baseline();
+  const figures = { ours: [], baseline: [], ratios: [] };
+  for (let round = 0; round < rounds; round += 1) {
+    const a = await ours();
+    const b = await baseline();
+    figures.ours.push(a);
+    figures.baseline.push(b);
+    figures.ratios.push(a / b);
+  }
+  return {
+    ours: median(figures.ours),
+    baseline: median(figures.baseline),
+    ratio: median(figures.ratios),
+    ratio_min: Math.min(...figures.ratios),
+    ratio_max: Math.max(...figures.ratios),
+  };
+}
+
+/** Collects figures and prints each as a JSON line. */
+export class Report {
+  lines = [];
+
+  /** One figure. `goal` is a text like "≤ 1.5" or null; `met` is null without a goal. */
+  add(figure) {
+    const line = roundNumbers(figure);
+    this.lines.push(line);
+    process.stdout.write(`${JSON.stringify(line)}\n`);
+  }
+}
+
+/** The line that says which machine the figures are from. */
+export function hardwareLine() {
+  return {
+    kind: 'hardware',
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    memory_gib: Math.round(totalmem() / 2 ** 30),
+    node: process.version,
+    platform: `${process.platform}-${process.arch}`,
+    date: new Date().toISOString().slice(0, 10),
+  };
+}
+
+function roundNumbers(object) {
+  return Object.fromEntries(
+    Object.entries(object).map(([key, value]) => [
+      key,
+      typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value,
+    ]),
+  );
+}

@@ -1,0 +1,59 @@
+/**
+ * The baseline: a minimal Hono + SQLite + WebSocket server without any guarantee. No validation, no
+ * receipts, no conflicts, no scopes, no token: one transaction per push, the whole state in one
+ * response, rows after a number. Usage: `node minimal-server.mjs <file.db>`; prints its port.
+ */
+
+import { createAdaptorServer } from '@hono/node-server';
+import { Hono } from 'hono';
+import { WebSocketServer } from 'ws';
+import { openDatabase } from './raw-sqlite.mjs';
+
+const db = openDatabase(process.argv[2]);
+db.exec(`
+  CREATE TABLE docs (id TEXT PRIMARY KEY, json TEXT NOT NULL, pos INTEGER NOT NULL);
+  CREATE TABLE log (pos INTEGER PRIMARY KEY, id TEXT NOT NULL, json TEXT NOT NULL);
+`);
+const insertLog = db.prepare('INSERT INTO log (id, json) VALUES (?, ?)');
+const putDoc = db.prepare('INSERT OR REPLACE INTO docs (id, json, pos) VALUES (?, ?, ?)');
+const rowsAfter = db.prepare('SELECT pos, id, json FROM log WHERE pos > ? ORDER BY pos LIMIT ?');
+const allDocs = db.prepare('SELECT id, json FROM docs ORDER BY id');
+const begin = db.prepare('BEGIN');
+const commit = db.prepare('COMMIT');
+
+const sockets = new WebSocketServer({ noServer: true });
+const app = new Hono();
+
+app.post('/push', async (c) => {
+  const { changes } = await c.req.json();
+  begin.run();
+  let pos = 0;
+  for (const { id, data } of changes) {
+    const json = JSON.stringify(data);
+    pos = Number(insertLog.run(id, json).lastInsertRowid);
+    putDoc.run(id, json, pos);
+  }
+  commit.run();
+  for (const client of sockets.clients) client.send(String(pos));
+  return c.json({ pos });
+});
+
+app.get('/pull', (c) => {
+  const rows = rowsAfter.all(Number(c.req.query('since') ?? 0), 500);
+  return c.json({ rows: rows.map(({ pos, id, json }) => ({ pos, id, data: JSON.parse(json) })) });
+});
+
+app.get('/full', () => {
+  const lines = [];
+  for (const { id, json } of allDocs.iterate()) lines.push(`{"id":"${id}","data":${json}}\n`);
+  return new Response(lines.join(''), { headers: { 'content-type': 'application/x-ndjson' } });
+});
+
+const server = createAdaptorServer({ fetch: app.fetch });
+server.on('upgrade', (request, socket, head) => {
+  sockets.handleUpgrade(request, socket, head, () => {});
+});
+server.listen(0, '127.0.0.1', () => {
+  process.stdout.write(`${JSON.stringify({ port: server.address().port })}\n`);
+});
+process.on('SIGTERM', () => process.exit(0));
