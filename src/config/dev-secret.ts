@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ConfigError } from './config-error.ts';
 import type { Config } from './finish-config.ts';
 
@@ -24,7 +24,10 @@ export function newSecret(): string {
 }
 
 async function readOrMake(path: string): Promise<string> {
-  await mkdir(dirname(path), { recursive: true });
+  const folder = dirname(path);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  // Neither the key nor the data of a first run belongs into version control.
+  await writeFile(join(folder, '.gitignore'), '*\n');
   const draft = `${path}.${process.pid}`;
   await writeFile(draft, `${newSecret()}\n`, { mode: 0o600 });
   try {

@@ -307,7 +307,7 @@ const operation = {
         .optional()
         .meta(
           help({
-            description: 'Bearer token that /metrics asks for; without it only loopback may read',
+            description: 'Bearer token that /metrics asks for; without it the page is for loopback hosts',
             // biome-ignore lint/suspicious/noTemplateCurlyInString: the placeholder is meant literally
             example: '${METRICS_TOKEN}',
             secret: true,

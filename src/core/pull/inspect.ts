@@ -52,6 +52,7 @@ export async function* inspectRows(
   options: InspectOptions,
 ): AsyncGenerator<Inspected, void, undefined> {
   const seen = new Map<string, number>();
+  const stopped = aborted(options.signal);
   let left = options.limit ?? Number.POSITIVE_INFINITY;
   while (left > 0) {
     for await (const item of look(store, options, seen)) {
@@ -64,7 +65,7 @@ export async function* inspectRows(
       if (left <= 0 || options.signal?.aborted === true) return;
     }
     if (!options.follow || options.signal?.aborted === true) return;
-    await Promise.race([clock.sleep(FOLLOW_EVERY_MS), aborted(options.signal)]);
+    await Promise.race([clock.sleep(FOLLOW_EVERY_MS), stopped]);
   }
 }
 
@@ -133,7 +134,9 @@ async function openCursor(
     const cursor = at(first.seq - 1);
     return compareHlc(first.prev, since) > 0 ? { cursor, gap: first.version } : { cursor };
   }
-  return { cursor: at(await lastNotAbove(store, scope_id, { since, low: first.seq, high: last_seq })) };
+  return {
+    cursor: at(await lastNotAbove(store, scope_id, { since, low: first.seq, high: last_seq })),
+  };
 }
 
 /** `seq` is dense, so the last row that is not above `since` is found by halving. */

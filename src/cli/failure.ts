@@ -1,0 +1,134 @@
+/** Any error as an exit code with a one-line cause and a one-line fix. */
+
+import { ClockError } from '../core/clock-guard.ts';
+import { StoreError, type StoreErrorKind } from '../core/ports/store.ts';
+import { SetupError, type SetupFault } from '../core/upkeep/layout.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+
+/** What is printed last and what the process ends with. */
+export interface Failure {
+  readonly exit: ExitCode;
+  /** Stable word for scripts. */
+  readonly code: string;
+  readonly cause: string;
+  readonly fix: string;
+  /** Lines before the cause, each with its own place. */
+  readonly details?: readonly string[];
+}
+
+/** A command that cannot go on for a reason it can name. */
+export class CommandError extends Error {
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.cause);
+    this.name = 'CommandError';
+    this.failure = failure;
+  }
+}
+
+/** A wrong flag or argument: exit 2. */
+export function usageError(cause: string, fix: string): CommandError {
+  return new CommandError({ exit: EXIT.usage, code: 'usage', cause, fix });
+}
+
+/** The failure of any thrown value. Unknown errors keep their own message, cleaned of credentials. */
+export function describeFailure(error: unknown): Failure {
+  if (error instanceof CommandError) return error.failure;
+  if (error instanceof StoreError) return storeFailure(error);
+  if (error instanceof SetupError) return setupFailure(error);
+  if (error instanceof ClockError) {
+    return {
+      exit: EXIT.runtime,
+      code: 'clock_wrong',
+      cause: 'the system clock is before the build date of this server',
+      fix: 'set the clock and start again',
+    };
+  }
+  const problems = configProblems(error);
+  if (problems !== undefined) {
+    return {
+      exit: EXIT.usage,
+      code: 'config_invalid',
+      cause: problems.length === 1 ? 'the configuration has a fault' : `the configuration has ${problems.length} faults`,
+      fix: 'correct the places above, then check with: offline-sync config validate',
+      details: problems,
+    };
+  }
+  if (error instanceof Error && error.name === 'ListenError') {
+    return {
+      exit: EXIT.runtime,
+      code: 'listen_failed',
+      cause: error.message,
+      fix: 'choose another address with --port or --host, or stop the process that holds it',
+    };
+  }
+  return {
+    exit: EXIT.runtime,
+    code: 'runtime',
+    cause: scrub(error instanceof Error ? error.message : String(error)),
+    fix: 'run again with --log-level debug for details',
+  };
+}
+
+const STORE_FAILURES: Readonly<Partial<Record<StoreErrorKind, Omit<Failure, 'cause'>>>> = {
+  unavailable: {
+    exit: EXIT.database,
+    code: 'database_unreachable',
+    fix: 'check that the database runs and that mongodb_uri (address, user, password) is right',
+  },
+  locked: {
+    exit: EXIT.conflict,
+    code: 'locked',
+    fix: 'stop the other process or use another data_dir; a newer schema needs a newer offline-sync',
+  },
+  layout_blocked: {
+    exit: EXIT.verification,
+    code: 'layout_blocked',
+    fix: 'see the blocked steps with: offline-sync init --dry-run',
+  },
+};
+
+function storeFailure(error: StoreError): Failure {
+  const known = STORE_FAILURES[error.kind];
+  return known === undefined
+    ? {
+        exit: EXIT.runtime,
+        code: error.kind,
+        cause: scrub(error.message),
+        fix: 'run again with --log-level debug for details',
+      }
+    : { ...known, cause: scrub(error.message) };
+}
+
+const SETUP_FIXES: Readonly<Record<SetupFault, { exit: ExitCode; fix: string }>> = {
+  not_initialised: { exit: EXIT.database, fix: 'run: offline-sync init (or set auto_init: true)' },
+  layout_incomplete: { exit: EXIT.database, fix: 'run: offline-sync init (or set auto_init: true)' },
+  schema_older: { exit: EXIT.database, fix: 'run: offline-sync init' },
+  schema_newer: { exit: EXIT.conflict, fix: 'use the newer offline-sync that wrote this database' },
+};
+
+function setupFailure({ fault, findings, message }: SetupError): Failure {
+  return {
+    ...SETUP_FIXES[fault],
+    code: fault,
+    cause: message,
+    ...(findings.length > 0 ? { details: findings } : {}),
+  };
+}
+
+/** Recognised by name, so that this module does not load the configuration and its schema library. */
+function configProblems(error: unknown): readonly string[] | undefined {
+  return error instanceof Error && error.name === 'ConfigError'
+    ? error.message.split('\n')
+    : undefined;
+}
+
+/** A library's message without credentials and tokens. */
+export function scrub(text: string): string {
+  return text
+    .replace(/([a-z][a-z0-9+]*:\/\/)\S*@/gi, '$1')
+    .replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]*/g, '<token>')
+    .replace(/\s+/g, ' ')
+    .slice(0, 400);
+}

@@ -1,0 +1,368 @@
+/**
+ * The composition root: a configuration becomes a store, an engine, an access rule and a listening
+ * server, and all of it is closed again in order. The only file that knows two adapters; each is
+ * loaded when it is chosen, so that a command pays for what it uses.
+ */
+
+import { EARLIEST_TIME_MS, PACKAGE_VERSION } from './build-info.ts';
+import type { Config } from './config/finish-config.ts';
+import { isLoopback } from './config/serve-rules.ts';
+import { GuardedClock } from './core/clock-guard.ts';
+import type { Catalogue, CollectionPolicy } from './core/collections.ts';
+import { SyncEngine } from './core/engine.ts';
+import type { Access } from './core/ports/access.ts';
+import type { StoreMeta, SyncStore, WantedLayout } from './core/ports/store.ts';
+import type { Clock } from './core/ports/system.ts';
+import type { Telemetry } from './core/ports/telemetry.ts';
+import { countInvisible, ensureLayout } from './core/upkeep/layout.ts';
+import { expiryBounds, runRetention } from './core/upkeep/retention.ts';
+import { nodeSystem, repeat } from './node-system.ts';
+import type { Logger } from './observability/logger.ts';
+import type { Metrics } from './observability/metrics.ts';
+import { canonicalJson, type JsonObject } from './protocol/pure/canonical-json.ts';
+import type { Readiness } from './protocol/status.ts';
+
+/** `serve` writes and holds the store, `setup` changes its layout, `read` looks on beside a server. */
+export type StoreMode = 'serve' | 'setup' | 'read';
+
+/** How a store is opened. */
+export interface OpenStoreOptions {
+  readonly mode: StoreMode;
+  /** Time of the embedded store; the database has its own. */
+  readonly clock?: Clock;
+  /** The store cannot go on (an I/O error on commit): the process has to end. */
+  onFatal?(error: Error): void;
+}
+
+/** How a server is started. */
+export interface StartOptions {
+  readonly log: {
+    readonly format: 'pretty' | 'json';
+    readonly colour: boolean;
+    write(line: string): void;
+  };
+  onFatal(error: Error): void;
+}
+
+/** A server that runs. */
+export interface RunningProduct {
+  readonly url: string;
+  readonly address: string;
+  readonly port: number;
+  readonly logger: Logger;
+  /** Stops accepting, finishes what runs within the configured time, closes the store. */
+  close(): Promise<void>;
+}
+
+const APP_NAME = 'offline-sync';
+const RETENTION_EVERY_MS = 60_000;
+/** How long the last look at collections and indexes stands for `/readyz`, ms. */
+const LAYOUT_TRUSTED_MS = 30_000;
+const DAY_SECONDS = 86_400;
+const RANDOM_ID_LENGTH = 8;
+
+/** Opens the configured store. Throws `StoreError` when it cannot be reached or is held elsewhere. */
+export async function openStore(config: Config, options: OpenStoreOptions): Promise<SyncStore> {
+  const { mode, clock = nodeSystem.clock, onFatal = () => {} } = options;
+  if (config.store === 'embedded') {
+    const { openEmbeddedStore } = await import('./storage/embedded/embedded-store.ts');
+    return openEmbeddedStore({ data_dir: config.data_dir, mode, clock, onFatal });
+  }
+  const { openMongoStore } = await import('./storage/mongo/mongo-store.ts');
+  return openMongoStore({
+    uri: config.mongodb_uri as string,
+    database: config.database_name as string,
+    node_id: nodeSystem.crypto.randomBase36(RANDOM_ID_LENGTH),
+    collections: config.collections.map(({ name, id_type }) => ({ name, id_type })),
+    clock,
+    mode,
+  });
+}
+
+/** The layout that this configuration needs. Random values are used only by a store that has none. */
+export function wantedLayout(config: Config): WantedLayout {
+  const { crypto } = nodeSystem;
+  return {
+    collections: config.collections.map(({ name, id_type }) => ({ name, id_type })),
+    oplog_ttl_seconds: config.oplog_ttl_days * DAY_SECONDS,
+    receipt_ttl_seconds: config.receipt_ttl_days * DAY_SECONDS,
+    tombstone_ttl_seconds: config.tombstone_ttl_days * DAY_SECONDS,
+    conflict_ttl_seconds: config.conflict_ttl_days * DAY_SECONDS,
+    catalogue_hash: catalogueHash(config),
+    new_epoch: crypto.randomBase36(2 * RANDOM_ID_LENGTH),
+    new_cursor_key: crypto.randomHex(32),
+  };
+}
+
+/** Who may call, by the configured mode. The configuration holds a secret when the mode needs one. */
+export async function createAccess(config: Config, clock = nodeSystem.clock): Promise<Access> {
+  const { auth } = config;
+  if (auth.mode === 'none') {
+    const { createNoneAccess } = await import('./auth/none.ts');
+    return createNoneAccess(auth.none);
+  }
+  const { createJwtAccess } = await import('./auth/jwt.ts');
+  const { algorithms, issuer, audience, actor_id_field, scope_id_field } = auth;
+  return createJwtAccess({
+    secret: auth.secret as string,
+    algorithms,
+    issuer,
+    audience,
+    actor_id_field,
+    scope_id_field,
+    clock,
+  });
+}
+
+/** Who a token is for. Without scopes the actor's own claim names the scope. */
+export interface TokenWish {
+  readonly actor: string;
+  readonly scopes: readonly string[];
+  readonly claims: Readonly<Record<string, unknown>>;
+  readonly ttl_seconds: number;
+}
+
+/** Signs a token that this configuration accepts. */
+export async function issueToken(
+  config: Config,
+  wish: TokenWish,
+): Promise<{ token: string; claims: Record<string, unknown> }> {
+  const { signToken } = await import('./auth/sign-token.ts');
+  const { auth } = config;
+  const [scope, ...more] = wish.scopes;
+  const claims = {
+    ...wish.claims,
+    ...(auth.issuer === undefined ? {} : { iss: auth.issuer }),
+    ...(auth.audience === undefined ? {} : { aud: auth.audience }),
+    ...(scope === undefined ? {} : { [auth.scope_id_field]: more.length > 0 ? wish.scopes : scope }),
+    [auth.actor_id_field]: wish.actor,
+  };
+  const token = await signToken({
+    secret: auth.secret as string,
+    algorithm: auth.algorithms[0],
+    claims,
+    ttl_seconds: wish.ttl_seconds,
+    clock: nodeSystem.clock,
+  });
+  return { token, claims };
+}
+
+/** Opens the store, verifies its layout and closes it again: what `serve --check` proves. */
+export async function checkProduct(config: Config): Promise<void> {
+  const store = await openStore(config, { mode: 'read' });
+  try {
+    await store.ping();
+    await ensureLayout(store, wantedLayout(config), false);
+  } finally {
+    await store.close();
+  }
+}
+
+/** Starts everything. When a step fails, what was opened before it is closed again. */
+export async function startProduct(config: Config, options: StartOptions): Promise<RunningProduct> {
+  const { createLogger } = await import('./observability/logger.ts');
+  const logger = await createLogger({
+    level: config.log_level,
+    format: options.log.format,
+    colour: options.log.colour,
+    destination: options.log,
+  });
+  let telemetry: Telemetry | undefined;
+  const clock =
+    config.store === 'embedded'
+      ? new GuardedClock(nodeSystem.clock, {
+          earliest_ms: EARLIEST_TIME_MS,
+          onHeldBack: (jump_ms) => telemetry?.emit({ event: 'clock.held_back', jump_ms }),
+        })
+      : nodeSystem.clock;
+  const store = await openStore(config, { mode: 'serve', clock, onFatal: options.onFatal });
+  try {
+    const layout = wantedLayout(config);
+    const meta = await ensureLayout(store, layout, config.auto_init);
+    const { createMetrics } = await import('./observability/metrics.ts');
+    const { createTelemetrySink } = await import('./observability/telemetry-sink.ts');
+    const metrics = createMetrics({
+      collections: config.collections.map(({ name }) => name),
+      countOplog: () => store.countOplog(),
+      clock,
+      transactions: true,
+    });
+    telemetry = createTelemetrySink({ logger, metrics });
+    await warnAboutStore({ config, store, meta, layout, logger });
+    return await listen({ config, store, meta, layout, logger, metrics, telemetry, clock });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly config: Config;
+  readonly store: SyncStore;
+  readonly meta: StoreMeta;
+  readonly layout: WantedLayout;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+}
+
+async function listen(parts: Parts): Promise<RunningProduct> {
+  const { config, store, logger, metrics, clock } = parts;
+  const access = await createAccess(config, clock);
+  const engine = createEngine(parts, access);
+  const state = { draining: false };
+  const { createApp } = await import('./http/app.ts');
+  const { startServer } = await import('./http/server.ts');
+  const { createRequestLog } = await import('./observability/request-log.ts');
+  const app = createApp({
+    engine,
+    access,
+    limits: config,
+    cors: config.cors.origins,
+    readiness: createReadiness(parts, state),
+    metrics: { text: metrics.text, token: metricsToken(config) },
+    requestLog: createRequestLog({ logger, metrics }),
+    clock,
+    crypto: nodeSystem.crypto,
+  });
+  const drain_ms = config.drain_seconds * 1_000;
+  const server = await startServer(app, { host: config.host, port: config.port, drain_ms });
+  const stopRetention = startRetention(parts);
+  const { address, port } = server;
+  const url = `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
+  logger.info('server.listening', 'server is listening', {
+    url,
+    store: config.store,
+    auth: config.auth.mode,
+    server_version: PACKAGE_VERSION,
+  });
+  return {
+    url,
+    address,
+    port,
+    logger,
+    async close() {
+      state.draining = true;
+      logger.info('server.draining', 'server finishes its requests');
+      await server.close(drain_ms);
+      await engine.drain();
+      await stopRetention();
+      await store.close();
+      logger.info('server.stopped', 'server stopped');
+    },
+  };
+}
+
+function createEngine(parts: Parts, access: Access): SyncEngine {
+  const { config, store, meta, telemetry, clock } = parts;
+  return new SyncEngine({
+    store,
+    system: { clock, crypto: nodeSystem.crypto },
+    telemetry,
+    access,
+    catalogue: catalogueOf(config),
+    limits: config,
+    meta,
+    push_on_reject: config.push_on_reject,
+    receipt_lifetime_ms: config.receipt_ttl_days * DAY_SECONDS * 1_000,
+    node_prefix: config.hlc_node_id,
+    app_name: APP_NAME,
+    server_version: PACKAGE_VERSION,
+  });
+}
+
+function catalogueOf(config: Config): Catalogue {
+  return new Map(
+    config.collections.map((options): [string, CollectionPolicy] => [
+      options.name,
+      {
+        name: options.name,
+        id_type: options.id_type,
+        resolver: options.resolver,
+        delete_policy: options.delete_policy,
+        scope_field: options.scope_field?.split('.') ?? null,
+        scope: options.scope ?? null,
+      },
+    ]),
+  );
+}
+
+/** Equal for configurations whose collections mean the same, whatever their order. */
+function catalogueHash(config: Config): string {
+  const entries = [...catalogueOf(config)].sort(([a], [b]) => (a < b ? -1 : 1));
+  return nodeSystem.crypto.sha256(
+    canonicalJson(entries.map(([, policy]) => ({ ...policy }) as unknown as JsonObject)),
+  );
+}
+
+/** Without a token the page is for this machine only: from elsewhere a random one refuses everybody. */
+function metricsToken({ metrics, host }: Config): string | null {
+  return metrics.token ?? (isLoopback(host) ? null : nodeSystem.crypto.randomHex(32));
+}
+
+/** What works on but not as somebody may expect. */
+async function warnAboutStore(
+  parts: Pick<Parts, 'config' | 'store' | 'meta' | 'layout' | 'logger'>,
+): Promise<void> {
+  const { config, store, meta, layout, logger } = parts;
+  if (meta.catalogue_hash !== layout.catalogue_hash) {
+    logger.warn('config.changed', 'the collections are configured differently than at the last init', {
+      hint: 'run "offline-sync init" to record it',
+    });
+  }
+  const names = config.collections.map(({ name }) => name);
+  for (const { collection, count } of await countInvisible(store, names)) {
+    logger.warn('documents.invisible', 'documents without a version are not served', {
+      collection,
+      count,
+      hint: 'documents that did not enter by push need "migrate", which arrives with the next version',
+    });
+  }
+}
+
+/** Database, layout and drain state. Collections and indexes are looked at every 30 s at most. */
+function createReadiness(
+  { store, layout, clock }: Parts,
+  state: { readonly draining: boolean },
+): () => Promise<Readiness> {
+  let looked: { at: number; findings: readonly string[] } | undefined;
+  const layoutCheck = async (): Promise<readonly string[]> => {
+    const now = clock.monotonic();
+    if (looked === undefined || now - looked.at >= LAYOUT_TRUSTED_MS) {
+      const checks = await store.checkLayout(layout);
+      looked = { at: now, findings: checks.filter(({ ok }) => !ok).map(({ name }) => name) };
+    }
+    return looked.findings;
+  };
+  return async () => {
+    const database = await store.ping().then(
+      () => true,
+      () => false,
+    );
+    const findings = database ? await layoutCheck().catch(() => ['not readable']) : [];
+    const checks = [
+      { name: 'database', ok: database, detail: database ? 'answers' : 'does not answer' },
+      {
+        name: 'layout',
+        ok: database && findings.length === 0,
+        detail: findings.length === 0 ? 'complete' : `see: offline-sync serve --check`,
+      },
+      { name: 'accepting', ok: !state.draining, detail: state.draining ? 'stopping' : 'yes' },
+    ];
+    return { ready: checks.every(({ ok }) => ok), checks };
+  };
+}
+
+/** Stores that expire rows themselves need no help. Returns how to stop. */
+function startRetention({ store, config, clock, telemetry, logger }: Parts): () => Promise<void> {
+  if (store.capabilities.retention !== 'own') return async () => {};
+  return repeat(RETENTION_EVERY_MS, async (signal) => {
+    try {
+      const rows = await runRetention(store, expiryBounds(clock.now(), config), signal);
+      telemetry.emit({ event: 'retention.pruned', rows });
+    } catch (error) {
+      logger.error('retention.failed', 'old rows could not be pruned', { err: error });
+    }
+  });
+}

@@ -1,0 +1,49 @@
+/** The machine behind the ports of the engine: Node's clocks, timers, randomness and digests. */
+
+import { createHash, createHmac, randomBytes, randomInt } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import type { Clock, Crypto, System } from './core/ports/system.ts';
+
+const BASE36 = '0123456789abcdefghijklmnopqrstuvwxyz';
+
+const clock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  sleep: (ms) =>
+    new Promise((resolve) => {
+      setTimeout(resolve, ms);
+    }),
+};
+
+const crypto: Crypto = {
+  randomBase36: (length) =>
+    Array.from({ length }, () => BASE36[randomInt(BASE36.length)] as string).join(''),
+  randomHex: (bytes) => randomBytes(bytes).toString('hex'),
+  sha256: (text) => createHash('sha256').update(text).digest('hex'),
+  hmac: (keyHex, text) =>
+    createHmac('sha256', Buffer.from(keyHex, 'hex')).update(text).digest('base64url'),
+};
+
+/** Clock and cryptography of this process. */
+export const nodeSystem: System = { clock, crypto };
+
+/** Calls `work` again and again, `ms` after it ended, until `stop`; `stop` waits for a running call. */
+export function repeat(ms: number, work: (signal: AbortSignal) => Promise<void>): () => Promise<void> {
+  const control = new AbortController();
+  let running: Promise<void> = Promise.resolve();
+  let timer: NodeJS.Timeout;
+  const schedule = (): void => {
+    timer = setTimeout(() => {
+      running = work(control.signal).finally(() => {
+        if (!control.signal.aborted) schedule();
+      });
+    }, ms);
+    timer.unref();
+  };
+  schedule();
+  return async () => {
+    control.abort();
+    clearTimeout(timer);
+    await running;
+  };
+}
