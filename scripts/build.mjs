@@ -6,15 +6,10 @@
 
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { WORKER_ENTRIES, bundleFlat, existingEntries, outputNames } from './lib/bundle.mjs';
+import { PRODUCT_ENTRIES, bundleFlat, existingEntries, outputNames } from './lib/bundle.mjs';
 import { inRoot } from './lib/paths.mjs';
 import { runProcess } from './lib/run-process.mjs';
 
-const PRODUCT_ENTRIES = {
-  cli: 'src/cli/main.ts',
-  index: 'src/index.ts',
-  ...WORKER_ENTRIES,
-};
 const DECLARATION_LIMIT_MS = 180_000;
 
 /** Bundles the JavaScript. Old outputs go last, so that a running process keeps its chunks meanwhile. */

@@ -17,6 +17,13 @@ export const WORKER_ENTRIES = {
   'reader-worker': 'src/storage/embedded/reader-worker.ts',
 };
 
+/** What `dist` holds, by the name of its file. */
+export const PRODUCT_ENTRIES = {
+  cli: 'src/cli/main.ts',
+  index: 'src/index.ts',
+  ...WORKER_ENTRIES,
+};
+
 /** Keeps the entries whose file exists and names the others on stderr. */
 export function existingEntries(entries) {
   const kept = {};

@@ -1,7 +1,16 @@
 /** Finds programs, and installs the SecantusDB server once into the checkout's cache. */
 
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { inRoot } from './paths.mjs';
 
@@ -45,7 +54,9 @@ export async function secantusCommand() {
 function install(folder) {
   const python = findPython();
   const staging = `${folder}.${process.pid}`;
-  process.stderr.write(`Installing SecantusDB ${VERSION} into .cache/mongodb (about 145 MB, once) …\n`);
+  process.stderr.write(
+    `Installing SecantusDB ${VERSION} into .cache/mongodb (about 145 MB, once) …\n`,
+  );
   rmSync(staging, { recursive: true, force: true });
   mkdirSync(staging, { recursive: true });
   const venv = run(python, ['-m', 'venv', staging]).ok;
@@ -88,5 +99,8 @@ function findPython() {
 
 function run(command, args) {
   const done = spawnSync(command, args, { encoding: 'utf8', timeout: INSTALL_LIMIT_MS });
-  return { ok: done.status === 0, output: `${done.stdout ?? ''}${done.stderr ?? ''}`.slice(-4_000) };
+  return {
+    ok: done.status === 0,
+    output: `${done.stdout ?? ''}${done.stderr ?? ''}`.slice(-4_000),
+  };
 }

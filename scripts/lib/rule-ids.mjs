@@ -12,15 +12,20 @@ export function definedRules(document) {
   return [...document.matchAll(DEFINITION)].map((match) => match[1]);
 }
 
+/** Titles that start with rule ids in one test source. */
+export function testTitles(source) {
+  return [...source.matchAll(TITLE)].map(([, ids, title]) => ({
+    ids: ids.match(/[A-Z]{2}-\d+/g),
+    title: title.trim(),
+  }));
+}
+
 /** Rule → `[{file, title}]` over all test sources. */
 export function testsByRule() {
   const found = new Map();
   for (const file of listFiles('test', (name) => name.endsWith('.ts'))) {
-    const source = readFileSync(inRoot(file), 'utf8');
-    for (const [, ids, title] of source.matchAll(TITLE)) {
-      for (const rule of ids.match(/[A-Z]{2}-\d+/g)) {
-        found.set(rule, [...(found.get(rule) ?? []), { file, title: title.trim() }]);
-      }
+    for (const { ids, title } of testTitles(readFileSync(inRoot(file), 'utf8'))) {
+      for (const rule of ids) found.set(rule, [...(found.get(rule) ?? []), { file, title }]);
     }
   }
   return found;
