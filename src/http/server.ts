@@ -82,10 +82,13 @@ export async function startServer(
 
 /** The adapter answers what it cannot make a request of with an empty 400: checked before it. */
 function createGuardedServer(options: ServerOptions, listener: RequestListener): Server {
-  return createServer(options, (incoming, outgoing) => {
+  const server = createServer(options, (incoming, outgoing) => {
+    // A caller that keeps its connection busy would otherwise hold a closing server open.
+    if (!server.listening) outgoing.shouldKeepAlive = false;
     if (isUsable(incoming)) listener(incoming, outgoing);
     else refuseRequest(outgoing);
   });
+  return server;
 }
 
 /**
