@@ -1,0 +1,122 @@
+/** The HTTP layer over an engine that a test scripts: for what needs no store. */
+
+import { createHash } from 'node:crypto';
+import type { Hono } from 'hono';
+import type { RequestContext } from '../../../src/core/context.ts';
+import type { FullAnswer, PullAnswer } from '../../../src/core/pull/answers.ts';
+import { createApp } from '../../../src/http/app.ts';
+import type { HttpEnv } from '../../../src/http/exchange.ts';
+import type { FinishedRequest } from '../../../src/http/request-log.ts';
+import type { AppOptions } from '../../../src/http/route.ts';
+import { SyncError } from '../../../src/protocol/errors.ts';
+import type { FullQuery } from '../../../src/protocol/full.ts';
+import type { Hlc } from '../../../src/protocol/pure/hlc.ts';
+import type { PullQuery } from '../../../src/protocol/pull.ts';
+import type { PushRequest } from '../../../src/protocol/push.ts';
+
+/** The head that the fake engine names. */
+export const HEAD = '20260502T150000.000Z-0005-a1b2' as Hlc;
+export const FAKE_NOW_MS = Date.UTC(2026, 4, 2, 12);
+
+/** What the engine was asked, and what was logged. */
+export interface FakeApp {
+  readonly app: Hono<HttpEnv>;
+  readonly asked: { name: string; context: RequestContext; query: unknown }[];
+  readonly finished: FinishedRequest[];
+}
+
+/** Answers that a test may replace. */
+export interface FakeAnswers {
+  push?(context: RequestContext, request: PushRequest): Promise<unknown>;
+  pull?(context: RequestContext, query: PullQuery): Promise<PullAnswer>;
+  full?(context: RequestContext, query: FullQuery): Promise<FullAnswer>;
+}
+
+/**
+ * Makes the application. A bearer token is a list of scopes, `Bearer a,b` acts for `ann` in a and b;
+ * everything else is refused like a bad token.
+ */
+export function fakeApp(answers: FakeAnswers = {}, options: Partial<AppOptions> = {}): FakeApp {
+  const asked: FakeApp['asked'] = [];
+  const finished: FinishedRequest[] = [];
+  const ask =
+    <Query, Answer>(name: string, answer: (context: RequestContext, query: Query) => Answer) =>
+    (context: RequestContext, query: Query): Answer => {
+      asked.push({ name, context, query });
+      return answer(context, query);
+    };
+  const app = createApp({
+    engine: {
+      epoch: 'epoch-1',
+      push: ask('push', (answers.push as AppOptions['engine']['push']) ?? acceptAll),
+      pull: ask('pull', answers.pull ?? emptyPage),
+      full: ask('full', answers.full ?? emptyWalk),
+      capabilities: (context) => {
+        asked.push({ name: 'capabilities', context, query: undefined });
+        return { app_name: 'fake' } as ReturnType<AppOptions['engine']['capabilities']>;
+      },
+    },
+    access: { authenticate: async (header) => ({ actor_id: 'ann', scope_ids: scopesOf(header) }) },
+    limits: {
+      max_body_bytes: 8_388_608,
+      push_max_changes: 500,
+      pull_default_limit: 500,
+      pull_max_limit: 1_000,
+      full_default_limit: 1_000,
+      full_max_limit: 5_000,
+    },
+    cors: [],
+    readiness: async () => ({ ready: true, checks: [] }),
+    metrics: {
+      text: async () => ({ body: 'sync_push_total 1\n', type: 'text/plain' }),
+      token: null,
+    },
+    requestLog: { finished: (request) => finished.push(request) },
+    clock: { now: () => FAKE_NOW_MS, monotonic: () => performance.now(), sleep: async () => {} },
+    crypto: {
+      randomBase36: (length) => 'r'.repeat(length),
+      randomHex: (bytes) => '0'.repeat(2 * bytes),
+      sha256: (text) => createHash('sha256').update(text).digest('hex'),
+      hmac: () => '',
+    },
+    ...options,
+  });
+  return { app, asked, finished };
+}
+
+/** Headers of an authenticated JSON request. */
+export const JSON_HEADERS = { authorization: 'Bearer s1', 'content-type': 'application/json' };
+
+/** A push body. */
+export function pushBody(changes: unknown = []): string {
+  return JSON.stringify({ client_id: 'c1', changes });
+}
+
+function scopesOf(header: string | undefined): readonly string[] {
+  if (header === undefined || !header.startsWith('Bearer ')) {
+    throw new SyncError('authentication_failed', { details: { reason: 'token_missing' } });
+  }
+  return header.slice('Bearer '.length).split(',');
+}
+
+async function acceptAll(_: RequestContext, request: PushRequest) {
+  return {
+    body: { results: request.changes.map(() => null as never), head: HEAD, bundle_seq: 1 },
+    head_bundle_seq: 1,
+  };
+}
+
+async function emptyPage(_: RequestContext, query: PullQuery): Promise<PullAnswer> {
+  return {
+    kind: 'page',
+    changes: [],
+    last_seq: query.since,
+    has_more: false,
+    head: HEAD,
+    head_bundle_seq: 1,
+  };
+}
+
+async function emptyWalk(): Promise<FullAnswer> {
+  return { last_seq: HEAD, head: HEAD, head_bundle_seq: 1, cursor: null, chunks: [], count: 0 };
+}
