@@ -1,10 +1,10 @@
 /** The documents do not rot: paths exist, links resolve, pages have one title and stay readable. */
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
-import { inRoot, listFiles } from '../../scripts/lib/paths.mjs';
+import { inRoot } from '../../scripts/lib/paths.mjs';
 import { type Source, source, sources } from './support/sources.ts';
 
 const LINES_MAX: Readonly<Record<string, number>> = { 'README.md': 200, 'docs/PROTOCOL.md': 900 };
@@ -12,7 +12,9 @@ const ADR_LINES_MAX = 60;
 const ADR_SECTIONS = ['Context', 'Options', 'Decision', 'Consequences', 'How it is checked'];
 
 const pages: Source[] = [
-  ...listFiles('.', (file) => /^[A-Z]+\.md$/.test(file)).map(source),
+  ...readdirSync(inRoot())
+    .filter((file) => /^[A-Z]+\.md$/.test(file))
+    .map(source),
   ...sources(['docs', 'examples'], ['.md']),
 ];
 

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { inRoot } from '../../scripts/lib/paths.mjs';
+import { PACKAGE_VERSION } from '../../src/build-info.ts';
 import { source, sources } from './support/sources.ts';
 
 interface Manifest {
@@ -34,6 +35,10 @@ test('[AR-18] every dependency of the product is named in the README with its pu
     names.filter((name) => !readme.includes(`\`${name}\``)),
     [],
   );
+});
+
+test('[AR-18] the version that --version prints is the one of the package', () => {
+  assert.equal(PACKAGE_VERSION, manifest.version);
 });
 
 test('[AR-18] the changelog has an entry for this version', () => {
