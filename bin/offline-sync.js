@@ -10,7 +10,9 @@ import { fileURLToPath } from 'node:url';
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
-  process.stderr.write(`error: Node ${process.versions.node} is too old\nfix: use Node 20.19 or newer\n`);
+  process.stderr.write(
+    `error: Node ${process.versions.node} is too old\nfix: use Node 20.19 or newer\n`,
+  );
   process.exit(1);
 }
 

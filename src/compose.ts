@@ -4,29 +4,35 @@
  * loaded when it is chosen, so that a command pays for what it uses.
  */
 
+import { existsSync } from 'node:fs';
 import { EARLIEST_TIME_MS, PACKAGE_VERSION } from './build-info.ts';
+import { catalogueOf, wantedLayout } from './config/engine-settings.ts';
 import type { Config } from './config/finish-config.ts';
+import { maskUri } from './config/mask.ts';
 import { isLoopback } from './config/serve-rules.ts';
 import { GuardedClock } from './core/clock-guard.ts';
-import type { Catalogue, CollectionPolicy } from './core/collections.ts';
 import { SyncEngine } from './core/engine.ts';
 import type { Access } from './core/ports/access.ts';
-import type { StoreMeta, SyncStore, WantedLayout } from './core/ports/store.ts';
+import {
+  StoreError,
+  type StoreMeta,
+  type SyncStore,
+  type WantedLayout,
+} from './core/ports/store.ts';
 import type { Clock } from './core/ports/system.ts';
 import type { Telemetry } from './core/ports/telemetry.ts';
 import { countInvisible, ensureLayout } from './core/upkeep/layout.ts';
+import { createReadiness } from './core/upkeep/readiness.ts';
 import { expiryBounds, runRetention } from './core/upkeep/retention.ts';
 import { nodeSystem, repeat } from './node-system.ts';
 import type { Logger } from './observability/logger.ts';
 import type { Metrics } from './observability/metrics.ts';
-import { canonicalJson, type JsonObject } from './protocol/pure/canonical-json.ts';
-import type { Readiness } from './protocol/status.ts';
 
 /** `serve` writes and holds the store, `setup` changes its layout, `read` looks on beside a server. */
 export type StoreMode = 'serve' | 'setup' | 'read';
 
 /** How a store is opened. */
-export interface OpenStoreOptions {
+interface OpenStoreOptions {
   readonly mode: StoreMode;
   /** Time of the embedded store; the database has its own. */
   readonly clock?: Clock;
@@ -56,17 +62,60 @@ export interface RunningProduct {
 
 const APP_NAME = 'offline-sync';
 const RETENTION_EVERY_MS = 60_000;
-/** How long the last look at collections and indexes stands for `/readyz`, ms. */
-const LAYOUT_TRUSTED_MS = 30_000;
 const DAY_SECONDS = 86_400;
 const RANDOM_ID_LENGTH = 8;
 
-/** Opens the configured store. Throws `StoreError` when it cannot be reached or is held elsewhere. */
-export async function openStore(config: Config, options: OpenStoreOptions): Promise<SyncStore> {
+/** The configured store cannot be used; `place` says which one, without credentials. */
+export class StoreUnreachable extends Error {
+  readonly store: Config['store'];
+  readonly place: string;
+
+  constructor(config: Config, cause: StoreError) {
+    super(cause.message, { cause });
+    this.name = 'StoreUnreachable';
+    this.store = config.store;
+    this.place = config.store === 'mongo' ? maskUri(config.mongodb_uri ?? '') : config.data_dir;
+  }
+}
+
+/**
+ * Opens the store, works with it and closes it. Throws `StoreUnreachable`, and `StoreError` of
+ * kind `locked` when another process holds it.
+ */
+export async function withStore<T>(
+  config: Config,
+  mode: StoreMode,
+  work: (store: SyncStore) => Promise<T>,
+): Promise<T> {
+  let store: SyncStore | undefined;
+  try {
+    store = await openStore(config, { mode });
+    return await work(store);
+  } catch (error) {
+    throw withPlace(config, error);
+  } finally {
+    await store?.close();
+  }
+}
+
+function withPlace(config: Config, error: unknown): unknown {
+  const unreachable = error instanceof StoreError && error.kind === 'unavailable';
+  return unreachable ? new StoreUnreachable(config, error) : error;
+}
+
+/** False when the embedded store was never made; a database server is asked when it is opened. */
+export async function storeExists(config: Config): Promise<boolean> {
+  if (config.store !== 'embedded') return true;
+  const { databaseFile } = await import('./storage/embedded/data-folder.ts');
+  return existsSync(databaseFile(config.data_dir));
+}
+
+async function openStore(config: Config, options: OpenStoreOptions): Promise<SyncStore> {
   const { mode, clock = nodeSystem.clock, onFatal = () => {} } = options;
   if (config.store === 'embedded') {
     const { openEmbeddedStore } = await import('./storage/embedded/embedded-store.ts');
-    return openEmbeddedStore({ data_dir: config.data_dir, mode, clock, onFatal });
+    const access = mode === 'read' ? 'read' : 'write';
+    return openEmbeddedStore({ data_dir: config.data_dir, mode: access, clock, onFatal });
   }
   const { openMongoStore } = await import('./storage/mongo/mongo-store.ts');
   return openMongoStore({
@@ -77,21 +126,6 @@ export async function openStore(config: Config, options: OpenStoreOptions): Prom
     clock,
     mode,
   });
-}
-
-/** The layout that this configuration needs. Random values are used only by a store that has none. */
-export function wantedLayout(config: Config): WantedLayout {
-  const { crypto } = nodeSystem;
-  return {
-    collections: config.collections.map(({ name, id_type }) => ({ name, id_type })),
-    oplog_ttl_seconds: config.oplog_ttl_days * DAY_SECONDS,
-    receipt_ttl_seconds: config.receipt_ttl_days * DAY_SECONDS,
-    tombstone_ttl_seconds: config.tombstone_ttl_days * DAY_SECONDS,
-    conflict_ttl_seconds: config.conflict_ttl_days * DAY_SECONDS,
-    catalogue_hash: catalogueHash(config),
-    new_epoch: crypto.randomBase36(2 * RANDOM_ID_LENGTH),
-    new_cursor_key: crypto.randomHex(32),
-  };
 }
 
 /** Who may call, by the configured mode. The configuration holds a secret when the mode needs one. */
@@ -134,7 +168,9 @@ export async function issueToken(
     ...wish.claims,
     ...(auth.issuer === undefined ? {} : { iss: auth.issuer }),
     ...(auth.audience === undefined ? {} : { aud: auth.audience }),
-    ...(scope === undefined ? {} : { [auth.scope_id_field]: more.length > 0 ? wish.scopes : scope }),
+    ...(scope === undefined
+      ? {}
+      : { [auth.scope_id_field]: more.length > 0 ? wish.scopes : scope }),
     [auth.actor_id_field]: wish.actor,
   };
   const token = await signToken({
@@ -149,13 +185,10 @@ export async function issueToken(
 
 /** Opens the store, verifies its layout and closes it again: what `serve --check` proves. */
 export async function checkProduct(config: Config): Promise<void> {
-  const store = await openStore(config, { mode: 'read' });
-  try {
+  await withStore(config, 'read', async (store) => {
     await store.ping();
-    await ensureLayout(store, wantedLayout(config), false);
-  } finally {
-    await store.close();
-  }
+    await ensureLayout(store, wantedLayout(config, nodeSystem.crypto), false);
+  });
 }
 
 /** Starts everything. When a step fails, what was opened before it is closed again. */
@@ -175,15 +208,16 @@ export async function startProduct(config: Config, options: StartOptions): Promi
           onHeldBack: (jump_ms) => telemetry?.emit({ event: 'clock.held_back', jump_ms }),
         })
       : nodeSystem.clock;
-  const store = await openStore(config, { mode: 'serve', clock, onFatal: options.onFatal });
+  let store: SyncStore | undefined;
   try {
-    const layout = wantedLayout(config);
+    store = await openStore(config, { mode: 'serve', clock, onFatal: options.onFatal });
+    const layout = wantedLayout(config, nodeSystem.crypto);
     const meta = await ensureLayout(store, layout, config.auto_init);
     const { createMetrics } = await import('./observability/metrics.ts');
     const { createTelemetrySink } = await import('./observability/telemetry-sink.ts');
     const metrics = createMetrics({
       collections: config.collections.map(({ name }) => name),
-      countOplog: () => store.countOplog(),
+      countOplog: store.countOplog.bind(store),
       clock,
       transactions: true,
     });
@@ -191,8 +225,8 @@ export async function startProduct(config: Config, options: StartOptions): Promi
     await warnAboutStore({ config, store, meta, layout, logger });
     return await listen({ config, store, meta, layout, logger, metrics, telemetry, clock });
   } catch (error) {
-    await store.close();
-    throw error;
+    await store?.close();
+    throw withPlace(config, error);
   }
 }
 
@@ -272,30 +306,6 @@ function createEngine(parts: Parts, access: Access): SyncEngine {
   });
 }
 
-function catalogueOf(config: Config): Catalogue {
-  return new Map(
-    config.collections.map((options): [string, CollectionPolicy] => [
-      options.name,
-      {
-        name: options.name,
-        id_type: options.id_type,
-        resolver: options.resolver,
-        delete_policy: options.delete_policy,
-        scope_field: options.scope_field?.split('.') ?? null,
-        scope: options.scope ?? null,
-      },
-    ]),
-  );
-}
-
-/** Equal for configurations whose collections mean the same, whatever their order. */
-function catalogueHash(config: Config): string {
-  const entries = [...catalogueOf(config)].sort(([a], [b]) => (a < b ? -1 : 1));
-  return nodeSystem.crypto.sha256(
-    canonicalJson(entries.map(([, policy]) => ({ ...policy }) as unknown as JsonObject)),
-  );
-}
-
 /** Without a token the page is for this machine only: from elsewhere a random one refuses everybody. */
 function metricsToken({ metrics, host }: Config): string | null {
   return metrics.token ?? (isLoopback(host) ? null : nodeSystem.crypto.randomHex(32));
@@ -307,9 +317,13 @@ async function warnAboutStore(
 ): Promise<void> {
   const { config, store, meta, layout, logger } = parts;
   if (meta.catalogue_hash !== layout.catalogue_hash) {
-    logger.warn('config.changed', 'the collections are configured differently than at the last init', {
-      hint: 'run "offline-sync init" to record it',
-    });
+    logger.warn(
+      'config.changed',
+      'the collections are configured differently than at the last init',
+      {
+        hint: 'run "offline-sync init" to record it',
+      },
+    );
   }
   const names = config.collections.map(({ name }) => name);
   for (const { collection, count } of await countInvisible(store, names)) {
@@ -319,39 +333,6 @@ async function warnAboutStore(
       hint: 'documents that did not enter by push need "migrate", which arrives with the next version',
     });
   }
-}
-
-/** Database, layout and drain state. Collections and indexes are looked at every 30 s at most. */
-function createReadiness(
-  { store, layout, clock }: Parts,
-  state: { readonly draining: boolean },
-): () => Promise<Readiness> {
-  let looked: { at: number; findings: readonly string[] } | undefined;
-  const layoutCheck = async (): Promise<readonly string[]> => {
-    const now = clock.monotonic();
-    if (looked === undefined || now - looked.at >= LAYOUT_TRUSTED_MS) {
-      const checks = await store.checkLayout(layout);
-      looked = { at: now, findings: checks.filter(({ ok }) => !ok).map(({ name }) => name) };
-    }
-    return looked.findings;
-  };
-  return async () => {
-    const database = await store.ping().then(
-      () => true,
-      () => false,
-    );
-    const findings = database ? await layoutCheck().catch(() => ['not readable']) : [];
-    const checks = [
-      { name: 'database', ok: database, detail: database ? 'answers' : 'does not answer' },
-      {
-        name: 'layout',
-        ok: database && findings.length === 0,
-        detail: findings.length === 0 ? 'complete' : `see: offline-sync serve --check`,
-      },
-      { name: 'accepting', ok: !state.draining, detail: state.draining ? 'stopping' : 'yes' },
-    ];
-    return { ready: checks.every(({ ok }) => ok), checks };
-  };
 }
 
 /** Stores that expire rows themselves need no help. Returns how to stop. */

@@ -28,7 +28,10 @@ const crypto: Crypto = {
 export const nodeSystem: System = { clock, crypto };
 
 /** Calls `work` again and again, `ms` after it ended, until `stop`; `stop` waits for a running call. */
-export function repeat(ms: number, work: (signal: AbortSignal) => Promise<void>): () => Promise<void> {
+export function repeat(
+  ms: number,
+  work: (signal: AbortSignal) => Promise<void>,
+): () => Promise<void> {
   const control = new AbortController();
   let running: Promise<void> = Promise.resolve();
   let timer: NodeJS.Timeout;

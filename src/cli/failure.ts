@@ -1,5 +1,6 @@
 /** Any error as an exit code with a one-line cause and a one-line fix. */
 
+import type { StoreUnreachable } from '../compose.ts';
 import { ClockError } from '../core/clock-guard.ts';
 import { StoreError, type StoreErrorKind } from '../core/ports/store.ts';
 import { SetupError, type SetupFault } from '../core/upkeep/layout.ts';
@@ -36,6 +37,7 @@ export function usageError(cause: string, fix: string): CommandError {
 export function describeFailure(error: unknown): Failure {
   if (error instanceof CommandError) return error.failure;
   if (error instanceof StoreError) return storeFailure(error);
+  if (isNamed<StoreUnreachable>(error, 'StoreUnreachable')) return unreachableFailure(error);
   if (error instanceof SetupError) return setupFailure(error);
   if (error instanceof ClockError) {
     return {
@@ -50,12 +52,15 @@ export function describeFailure(error: unknown): Failure {
     return {
       exit: EXIT.usage,
       code: 'config_invalid',
-      cause: problems.length === 1 ? 'the configuration has a fault' : `the configuration has ${problems.length} faults`,
+      cause:
+        problems.length === 1
+          ? 'the configuration has a fault'
+          : `the configuration has ${problems.length} faults`,
       fix: 'correct the places above, then check with: offline-sync config validate',
       details: problems,
     };
   }
-  if (error instanceof Error && error.name === 'ListenError') {
+  if (isNamed<Error>(error, 'ListenError')) {
     return {
       exit: EXIT.runtime,
       code: 'listen_failed',
@@ -68,6 +73,20 @@ export function describeFailure(error: unknown): Failure {
     code: 'runtime',
     cause: scrub(error instanceof Error ? error.message : String(error)),
     fix: 'run again with --log-level debug for details',
+  };
+}
+
+function unreachableFailure(error: StoreUnreachable): Failure {
+  const reason = error.cause instanceof Error ? error.cause.cause : undefined;
+  const because = reason instanceof Error ? `: ${reason.message}` : '';
+  return {
+    exit: EXIT.database,
+    code: 'database_unreachable',
+    cause: `${scrub(`${scrub(error.message)}${because}`)} (${error.place})`,
+    fix:
+      error.store === 'mongo'
+        ? 'check that the database runs, and mongodb_uri: address, user, password, replica set'
+        : 'check data_dir and its rights; offline-sync init creates the store',
   };
 }
 
@@ -103,7 +122,10 @@ function storeFailure(error: StoreError): Failure {
 
 const SETUP_FIXES: Readonly<Record<SetupFault, { exit: ExitCode; fix: string }>> = {
   not_initialised: { exit: EXIT.database, fix: 'run: offline-sync init (or set auto_init: true)' },
-  layout_incomplete: { exit: EXIT.database, fix: 'run: offline-sync init (or set auto_init: true)' },
+  layout_incomplete: {
+    exit: EXIT.database,
+    fix: 'run: offline-sync init (or set auto_init: true)',
+  },
   schema_older: { exit: EXIT.database, fix: 'run: offline-sync init' },
   schema_newer: { exit: EXIT.conflict, fix: 'use the newer offline-sync that wrote this database' },
 };
@@ -117,18 +139,23 @@ function setupFailure({ fault, findings, message }: SetupError): Failure {
   };
 }
 
-/** Recognised by name, so that this module does not load the configuration and its schema library. */
 function configProblems(error: unknown): readonly string[] | undefined {
-  return error instanceof Error && error.name === 'ConfigError'
-    ? error.message.split('\n')
-    : undefined;
+  return isNamed<Error>(error, 'ConfigError') ? error.message.split('\n') : undefined;
 }
 
-/** A library's message without credentials and tokens. */
+/** For classes of modules that this one must not load: they bring the schema library or the server. */
+function isNamed<E extends Error>(error: unknown, name: string): error is E {
+  return error instanceof Error && error.name === name;
+}
+
+const CAUSE_LENGTH_MAX = 400;
+
+/** A library's message on one line, without credentials and tokens. */
 export function scrub(text: string): string {
   return text
     .replace(/([a-z][a-z0-9+]*:\/\/)\S*@/gi, '$1')
     .replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]*/g, '<token>')
     .replace(/\s+/g, ' ')
-    .slice(0, 400);
+    .slice(0, CAUSE_LENGTH_MAX)
+    .replace(/\.$/, '');
 }

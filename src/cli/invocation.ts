@@ -78,6 +78,9 @@ function readEnvFile(path: string | undefined, cwd: string): Record<string, stri
     return { ...parseEnv(readFileSync(resolve(cwd, path), 'utf8')) };
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? 'not readable';
-    throw usageError(`cannot read the file named by --env-file (${code})`, 'give the path of a .env file');
+    throw usageError(
+      `cannot read the file named by --env-file (${code})`,
+      'give the path of a .env file',
+    );
   }
 }

@@ -14,7 +14,10 @@ export function createProgram(onDone: (code: ExitCode) => void): Command {
   strict(program)
     .description('Two-way offline sync for the MongoDB you already run.')
     .version(PACKAGE_VERSION, '-V, --version', 'print the version')
-    .option('-c, --config <path>', 'configuration file (default: sync.config.yaml|yml|json, package.json)')
+    .option(
+      '-c, --config <path>',
+      'configuration file (default: sync.config.yaml|yml|json, package.json)',
+    )
     .option('--env-file <path>', 'read environment variables from a file')
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .option('--log-format <format>', 'pretty or json')
@@ -70,7 +73,10 @@ function addServing(program: Command, add: Add): void {
     .option('--op <names>', 'only upsert, delete, remove, reset; separated by commas')
     .option('--limit <number>', 'end after this many changes')
     .option('--data', 'show documents as well')
-    .addHelpText('after', examples(['inspect --since 0', 'inspect -f', 'inspect --since 1d --json']));
+    .addHelpText(
+      'after',
+      examples(['inspect --since 0', 'inspect -f', 'inspect --since 1d --json']),
+    );
   add(program, 'migrate', () => import('./commands/migrate.ts')).description(
     'Adopt existing documents (arrives with the next version).',
   );
@@ -83,7 +89,14 @@ function addTools(program: Command, add: Add): void {
     .option('--scope <id>', 'a scope; repeat it for several', collect)
     .option('--claim <key=value>', 'a further claim; repeat it for several', collect)
     .option('--ttl <duration>', 'how long it is valid, at most 24h (default: 1h)')
-    .addOption(new Option('--verify <token>', 'check a token instead').conflicts(['actor', 'scope', 'claim', 'ttl']))
+    .addOption(
+      new Option('--verify <token>', 'check a token instead').conflicts([
+        'actor',
+        'scope',
+        'claim',
+        'ttl',
+      ]),
+    )
     .addHelpText('after', examples(['token --actor alice', 'token --actor alice --ttl 8h']));
   const config = strict(program.command('config')).description('Look at the configuration.');
   add(config, 'print', () => import('./commands/config-print.ts')).description(

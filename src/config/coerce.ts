@@ -60,13 +60,16 @@ const PLACEHOLDER = /\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;
  * Throws `MissingVariable`.
  */
 export function interpolate(text: string, env: Environment): string {
-  return text.replace(PLACEHOLDER, (match, name: string | undefined, fallback: string | undefined) => {
-    if (match === '$${') return '${';
-    const value = env[name as string];
-    if (value !== undefined && value !== '') return value;
-    if (fallback !== undefined) return fallback;
-    throw new MissingVariable(name as string);
-  });
+  return text.replace(
+    PLACEHOLDER,
+    (match, name: string | undefined, fallback: string | undefined) => {
+      if (match === '$${') return '${';
+      const value = env[name as string];
+      if (value !== undefined && value !== '') return value;
+      if (fallback !== undefined) return fallback;
+      throw new MissingVariable(name as string);
+    },
+  );
 }
 
 /** Whether a text of the file holds something to replace. */

@@ -45,10 +45,9 @@ export function parseConfigText(shown: string, text: string): ConfigText {
     prettyErrors: false,
   });
   checkDocument(shown, document, lines);
-  const content = toPlain(shown, document);
   const root = basename(shown) === 'package.json' ? [PACKAGE_KEY] : [];
   return {
-    content,
+    content: contentAt(shown, toPlain(shown, document), root),
     place: (path) => `${shown}:${lineOf(document, lines, [...root, ...path])}`,
   };
 }
@@ -97,6 +96,19 @@ function toPlain(shown: string, document: Document.Parsed): Record<string, unkno
   } catch {
     throw fault(shown, 'anchors are used too often');
   }
+}
+
+function contentAt(
+  shown: string,
+  plain: Record<string, unknown>,
+  [key]: readonly string[],
+): Record<string, unknown> {
+  if (key === undefined) return plain;
+  const content = plain[key];
+  if (typeof content === 'object' && content !== null && !Array.isArray(content)) {
+    return content as Record<string, unknown>;
+  }
+  throw fault(shown, `the key "${key}" must be a mapping of keys`);
 }
 
 function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): number {

@@ -41,7 +41,10 @@ async function readOrMake(path: string): Promise<string> {
   const secret = (await readFile(path, 'utf8')).trim();
   if (Buffer.byteLength(secret) < SECRET_BYTES) {
     throw new ConfigError([
-      { where: path, message: 'the development secret is too short; delete the file and start again' },
+      {
+        where: path,
+        message: 'the development secret is too short; delete the file and start again',
+      },
     ]);
   }
   return secret;

@@ -179,7 +179,11 @@ function checkCollections(config: Config, { placeOf }: Sources, problems: Config
 
 /** A shorter receipt or tombstone than the log would let a late retry write twice [CF-9]. */
 function checkLifetimes(config: Config, { placeOf }: Sources, problems: ConfigProblem[]): void {
-  const { oplog_ttl_days: oplog, receipt_ttl_days: receipt, tombstone_ttl_days: tombstone } = config;
+  const {
+    oplog_ttl_days: oplog,
+    receipt_ttl_days: receipt,
+    tombstone_ttl_days: tombstone,
+  } = config;
   if (receipt < oplog) {
     problems.push({
       where: placeOf(['receipt_ttl_days']),

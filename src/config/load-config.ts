@@ -8,7 +8,13 @@ import { access, constants, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import type { Options, PublicExplorer } from 'cosmiconfig';
 import * as cosmiconfigSearch from 'cosmiconfig/dist/Explorer.js';
-import { coerceText, type Environment, hasPlaceholder, interpolate, MissingVariable } from './coerce.ts';
+import {
+  coerceText,
+  type Environment,
+  hasPlaceholder,
+  interpolate,
+  MissingVariable,
+} from './coerce.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { type ConfigText, holdsPackageKey, PACKAGE_KEY, parseConfigText } from './config-file.ts';
 import { CONFIG_KEYS, type ConfigKey, findKey } from './config-keys.ts';
@@ -85,8 +91,7 @@ async function findFile({ cwd, path }: LoadOptions): Promise<FoundFile | null> {
   const texts = new Map<string, ConfigText>();
   const load = (filepath: string, text: string): unknown => {
     if (filepath.endsWith('package.json') && !holdsPackageKey(text)) return {};
-    const shown = relative(cwd, filepath).startsWith('..') ? filepath : relative(cwd, filepath);
-    const parsed = parseConfigText(shown, text);
+    const parsed = parseConfigText(shownPath(cwd, filepath), text);
     texts.set(filepath, parsed);
     // The content is kept apart: the search would follow a key "$import" to other files.
     return filepath.endsWith('package.json') ? { [PACKAGE_KEY]: {} } : {};
@@ -114,8 +119,21 @@ async function findFile({ cwd, path }: LoadOptions): Promise<FoundFile | null> {
     throw fault(path, `the file has no key "${PACKAGE_KEY}"`);
   }
   const text = texts.get(result.filepath);
-  if (text === undefined) throw fault(result.filepath, 'the file is empty', 'collections: [tasks, notes]');
+  if (text === undefined) {
+    if (path === undefined && result.filepath.endsWith('package.json')) return null;
+    throw fault(
+      shownPath(cwd, result.filepath),
+      'the file is empty',
+      'collections: [tasks, notes]',
+    );
+  }
   return { path: result.filepath, text };
+}
+
+/** Relative to the caller when that is shorter. */
+function shownPath(cwd: string, path: string): string {
+  const shown = relative(cwd, path);
+  return shown.startsWith('..') ? path : shown;
 }
 
 async function searchFrom(explorer: PublicExplorer, cwd: string) {
@@ -164,7 +182,10 @@ function replaceVariables(text: ConfigText, env: Environment): Record<string, un
       const key = findKey(path);
       return key === undefined || key.path.length < path.length - 2
         ? replaced
-        : coerceText({ kind: key.kind === 'list' || key.kind === 'map' ? 'text' : key.kind }, replaced);
+        : coerceText(
+            { kind: key.kind === 'list' || key.kind === 'map' ? 'text' : key.kind },
+            replaced,
+          );
     } catch (cause) {
       if (!(cause instanceof MissingVariable)) throw cause;
       problems.push({

@@ -11,10 +11,18 @@ type Issue = z.core.$ZodIssue;
 type Place = (path: readonly PropertyKey[]) => string;
 
 /** Explains all findings; `raw` is the value that was checked. */
-export function explainIssues(issues: readonly Issue[], raw: unknown, place: Place): ConfigProblem[] {
+export function explainIssues(
+  issues: readonly Issue[],
+  raw: unknown,
+  place: Place,
+): ConfigProblem[] {
   return issues
     .flatMap((issue) => flatten(issue, raw))
-    .flatMap((issue) => (issue.code === 'unrecognized_keys' ? unknownKeys(issue, place) : [wrongValue(issue, raw, place)]));
+    .flatMap((issue) =>
+      issue.code === 'unrecognized_keys'
+        ? unknownKeys(issue, place)
+        : [wrongValue(issue, raw, place)],
+    );
 }
 
 /** Of a union only the branch counts that the writer meant: a list, or a map. */

@@ -11,7 +11,6 @@ import { LIMITS } from '../protocol/pure/limits.ts';
 const DAYS_MAX = 20_000;
 /** Shorter HMAC keys can be searched; this is the length of the hash of HS256. */
 const SECRET_BYTES_MIN = 32;
-const COLLECTION_NAME_LENGTH_MAX = 120;
 
 /** What `describe` needs: a sentence and an example as it would stand in the file. */
 interface KeyHelp {
@@ -41,11 +40,10 @@ function limit(key: keyof typeof LIMITS, description: string) {
 
 const collectionName = z
   .string()
-  .max(COLLECTION_NAME_LENGTH_MAX)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the purpose
-  .regex(/^(?!system\.)(?!sync_)(?!__proto__$)[^$,\u0000-\u001f\u007f]+$/, {
+  .regex(/^(?!system\.)(?!sync_)(?!__proto__$)[^$,\u0000-\u001f\u007f]{1,120}$/, {
     error:
-      'a collection name: not empty, without "$", commas and control characters, not starting with "system." or "sync_"',
+      'a collection name: 1 to 120 characters without "$", commas and control characters, not starting with "system." or "sync_"',
   });
 
 /** A path of field names such as `site.region`; the engine's own fields are refused. */
@@ -58,7 +56,9 @@ export const CollectionOptions = z.strictObject({
   id_type: z
     .enum(ID_TYPES)
     .default('string')
-    .meta(help({ description: 'How `_id` is stored; on the wire it is a string', example: 'string' })),
+    .meta(
+      help({ description: 'How `_id` is stored; on the wire it is a string', example: 'string' }),
+    ),
   scope_field: fieldPath.optional().meta(
     help({
       description: 'Field of the document that names its scope; push stamps it when absent',
@@ -106,12 +106,15 @@ const authNone = z
 
 const auth = z
   .strictObject({
-    mode: z.enum(['jwt', 'none']).default('jwt').meta(
-      help({
-        description: '`jwt`: bearer tokens; `none`: no authentication, loopback hosts only',
-        example: 'jwt',
-      }),
-    ),
+    mode: z
+      .enum(['jwt', 'none'])
+      .default('jwt')
+      .meta(
+        help({
+          description: '`jwt`: bearer tokens; `none`: no authentication, loopback hosts only',
+          example: 'jwt',
+        }),
+      ),
     secret: z
       .string()
       .refine((value) => new TextEncoder().encode(value).length >= SECRET_BYTES_MIN, {
@@ -159,12 +162,15 @@ const auth = z
   .meta({ description: 'Who may call' });
 
 const storage = {
-  store: z.enum(['mongo', 'embedded']).optional().meta(
-    help({
-      description: 'Where data lives; default: mongo when mongodb_uri is set, else embedded',
-      example: 'embedded',
-    }),
-  ),
+  store: z
+    .enum(['mongo', 'embedded'])
+    .optional()
+    .meta(
+      help({
+        description: 'Where data lives; default: mongo when mongodb_uri is set, else embedded',
+        example: 'embedded',
+      }),
+    ),
   data_dir: z
     .string()
     .min(1)
@@ -191,8 +197,8 @@ const storage = {
   database_name: z
     .string()
     .max(63)
-    .regex(/^[^/\\. "$*<>:|?\u0000]+$/, {
-      error: 'a database name without spaces and without any of / \\ . " $ * < > : | ?',
+    .regex(/^[\w-]+$/, {
+      error: 'a database name of letters, digits, "_" and "-"',
     })
     .optional()
     .meta(help({ description: 'Database that holds your collections', example: 'app' })),
@@ -235,7 +241,9 @@ const listening = {
     .min(0)
     .max(600)
     .default(10)
-    .meta(help({ description: 'How long a stopping server waits for running requests', example: 10 })),
+    .meta(
+      help({ description: 'How long a stopping server waits for running requests', example: 10 }),
+    ),
 };
 
 const lifetimes = {
@@ -245,18 +253,28 @@ const lifetimes = {
     .max(DAYS_MAX / 2)
     .default(30)
     .meta(help({ description: 'A client away for longer needs a full resync', example: 30 })),
-  receipt_ttl_days: z.int().min(1).max(DAYS_MAX).optional().meta(
-    help({
-      description: 'How long a repeated push is recognised; default: twice oplog_ttl_days',
-      example: 60,
-    }),
-  ),
-  tombstone_ttl_days: z.int().min(0).max(DAYS_MAX).optional().meta(
-    help({
-      description: 'How long a deletion is remembered, 0 = for ever; default: receipt_ttl_days',
-      example: 60,
-    }),
-  ),
+  receipt_ttl_days: z
+    .int()
+    .min(1)
+    .max(DAYS_MAX)
+    .optional()
+    .meta(
+      help({
+        description: 'How long a repeated push is recognised; default: twice oplog_ttl_days',
+        example: 60,
+      }),
+    ),
+  tombstone_ttl_days: z
+    .int()
+    .min(0)
+    .max(DAYS_MAX)
+    .optional()
+    .meta(
+      help({
+        description: 'How long a deletion is remembered, 0 = for ever; default: receipt_ttl_days',
+        example: 60,
+      }),
+    ),
   conflict_ttl_days: z
     .int()
     .min(1)
@@ -281,13 +299,18 @@ const operation = {
   auto_init: z
     .boolean()
     .default(false)
-    .meta(help({ description: 'Let `serve` create missing collections and indexes', example: false })),
-  push_on_reject: z.enum(['partial', 'bundle']).default('partial').meta(
-    help({
-      description: '`partial`: store the accepted changes of a push; `bundle`: all or none',
-      example: 'partial',
-    }),
-  ),
+    .meta(
+      help({ description: 'Let `serve` create missing collections and indexes', example: false }),
+    ),
+  push_on_reject: z
+    .enum(['partial', 'bundle'])
+    .default('partial')
+    .meta(
+      help({
+        description: '`partial`: store the accepted changes of a push; `bundle`: all or none',
+        example: 'partial',
+      }),
+    ),
   hlc_node_id: z
     .string()
     .max(64)
@@ -307,7 +330,8 @@ const operation = {
         .optional()
         .meta(
           help({
-            description: 'Bearer token that /metrics asks for; without it the page is for loopback hosts',
+            description:
+              'Bearer token that /metrics asks for; without it the page is for loopback hosts',
             // biome-ignore lint/suspicious/noTemplateCurlyInString: the placeholder is meant literally
             example: '${METRICS_TOKEN}',
             secret: true,
@@ -329,6 +353,7 @@ const operation = {
 const collections = z
   .union([z.array(collectionName).min(1), z.record(collectionName, CollectionOptions)])
   .refine((value) => Object.keys(value).length > 0, { error: 'at least one collection' })
+  .optional()
   .meta(
     help({
       description: 'The collections that sync: a list of names, or a map from name to options',
@@ -340,7 +365,7 @@ const collections = z
 export const ConfigSchema = z
   .strictObject({
     ...storage,
-    collections: collections.optional(),
+    collections,
     auth,
     ...listening,
     ...lifetimes,
@@ -358,5 +383,8 @@ export type ParsedCollection = z.output<typeof CollectionOptions>;
 
 /** JSON Schema (draft 7) for editors; written to `config/sync.config.schema.json`. */
 export function configJsonSchema(): Record<string, unknown> {
-  return z.toJSONSchema(ConfigSchema, { target: 'draft-7', io: 'input' }) as Record<string, unknown>;
+  return z.toJSONSchema(ConfigSchema, { target: 'draft-7', io: 'input' }) as Record<
+    string,
+    unknown
+  >;
 }

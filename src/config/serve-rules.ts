@@ -38,7 +38,8 @@ export function servingProblems({ config, origins }: LoadedConfig): readonly Con
       where: where('host'),
       key: 'host',
       value: JSON.stringify(host),
-      message: 'a first run without a configuration serves loopback only; set auth.secret for other hosts',
+      message:
+        'a first run without a configuration serves loopback only; set auth.secret for other hosts',
       example: 'SYNC_AUTH__SECRET=<at least 32 random bytes>',
     });
   }

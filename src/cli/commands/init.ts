@@ -2,10 +2,12 @@
 
 import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openStore, wantedLayout } from '../../compose.ts';
+import { storeExists, withStore } from '../../compose.ts';
 import { newSecret } from '../../config/dev-secret.ts';
+import { wantedLayout } from '../../config/engine-settings.ts';
 import type { Config } from '../../config/finish-config.ts';
 import type { SetupStep } from '../../core/ports/store.ts';
+import { nodeSystem } from '../../node-system.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { usageError } from '../failure.ts';
 import type { Invocation } from '../invocation.ts';
@@ -29,20 +31,35 @@ export async function run(invocation: Invocation, flags: InitFlags): Promise<Exi
   const { output } = invocation;
   if (flags.writeConfig === true) await writeConfig(invocation);
   const { config, file } = await invocation.loadConfig();
-  const layout = wantedLayout(config);
-  const store = await openStore(config, { mode: flags.dryRun === true ? 'read' : 'setup' });
-  try {
-    const plan = await store.planSetup(layout);
-    if (!output.json) await printPlan(invocation, plan);
-    const blocked = plan.some((step) => step.action === 'blocked');
-    const apply = !blocked && flags.dryRun !== true;
-    if (apply) await store.applySetup(layout);
-    if (output.json) await output.jsonLine({ plan, applied: apply });
-    report(invocation, { plan, applied: apply, config, file });
-    return blocked ? EXIT.verification : EXIT.ok;
-  } finally {
-    await store.close();
+  if (flags.dryRun === true && !(await storeExists(config))) {
+    const plan: SetupStep[] = [
+      { action: 'create', kind: 'meta', name: 'store', detail: config.data_dir },
+    ];
+    return show(invocation, { plan, applied: false, config, file });
   }
+  const layout = wantedLayout(config, nodeSystem.crypto);
+  return withStore(config, flags.dryRun === true ? 'read' : 'setup', async (store) => {
+    const plan = await store.planSetup(layout);
+    const blocked = plan.some((step) => step.action === 'blocked');
+    const applied = !blocked && flags.dryRun !== true;
+    if (applied) await store.applySetup(layout);
+    return show(invocation, { plan, applied, config, file });
+  });
+}
+
+interface Outcome {
+  readonly plan: readonly SetupStep[];
+  readonly applied: boolean;
+  readonly config: Config;
+  readonly file: string | null;
+}
+
+async function show(invocation: Invocation, outcome: Outcome): Promise<ExitCode> {
+  const { output } = invocation;
+  const { plan, applied } = outcome;
+  if (output.json) await output.jsonLine({ plan, applied });
+  else await printPlan(invocation, plan);
+  return report(invocation, outcome);
 }
 
 async function writeConfig({ cwd, output, globals }: Invocation): Promise<void> {
@@ -71,28 +88,31 @@ async function printPlan({ output }: Invocation, plan: readonly SetupStep[]): Pr
   }
 }
 
-interface Outcome {
-  readonly plan: readonly SetupStep[];
-  readonly applied: boolean;
-  readonly config: Config;
-  readonly file: string | null;
-}
-
-function report({ output }: Invocation, { plan, applied, config, file }: Outcome): void {
-  const changes = plan.filter(({ action }) => action === 'create' || action === 'change').length;
-  const blocked = plan.filter(({ action }) => action === 'blocked').length;
-  if (config.store === 'mongo') {
-    for (const line of RIGHTS) output.info(line);
-  }
+/** What people read after the plan: rights, the result, and the next command. */
+function report({ output }: Invocation, { plan, applied, config, file }: Outcome): ExitCode {
+  const count = (...actions: string[]) =>
+    plan.filter(({ action }) => actions.includes(action)).length;
+  const changes = count('create', 'change');
+  const blocked = count('blocked');
+  if (config.store === 'mongo') for (const line of RIGHTS) output.info(line);
   if (blocked > 0) {
-    output.error(`error: ${blocked} of ${plan.length} steps are blocked; nothing was changed (layout_blocked)`);
+    output.error(
+      `error: ${blocked} of ${plan.length} steps are blocked, nothing was changed (layout_blocked)`,
+    );
     output.error('fix: resolve the steps marked "!" by hand, then run init again');
-    return;
+    return EXIT.verification;
   }
-  if (!applied) output.info(`dry run: ${changes} of ${plan.length} steps would change something`);
-  else if (changes === 0) output.info('nothing to do: everything is as it must be');
-  else output.info(`done: ${changes} of ${plan.length} steps applied`);
-  if (applied) output.info(`next: offline-sync serve${file === null ? '' : `   (settings: ${file})`}`);
+  if (!applied) {
+    output.info(`dry run: ${changes} of ${plan.length} steps would change something`);
+    return EXIT.ok;
+  }
+  output.info(
+    changes === 0
+      ? 'nothing to do: everything is as it must be'
+      : `done: ${changes} of ${plan.length} steps applied`,
+  );
+  output.info(`next: offline-sync serve${file === null ? '' : `   (settings: ${file})`}`);
+  return EXIT.ok;
 }
 
 const RIGHTS = [

@@ -1,7 +1,8 @@
 /** `inspect`: the oplog for an operator; a table on a terminal, JSON lines in a pipe. */
 
-import { openStore } from '../../compose.ts';
+import { withStore } from '../../compose.ts';
 import { inspectRows } from '../../core/pull/inspect.ts';
+import { requireSetup } from '../../core/upkeep/layout.ts';
 import type { Hlc } from '../../protocol/pure/hlc.ts';
 import { nodeSystem } from '../../node-system.ts';
 import { parseSince } from '../duration.ts';
@@ -41,8 +42,8 @@ export async function run(invocation: Invocation, flags: InspectFlags): Promise<
   process.once('SIGINT', () => stop.abort('interrupted'));
   process.once('SIGTERM', () => stop.abort('terminated'));
 
-  const store = await openStore(config, { mode: 'read' });
-  try {
+  await withStore(config, 'read', async (store) => {
+    await requireSetup(store);
     const printer = createRowPrinter(output, {
       data: flags.data === true,
       collections: config.collections.map(({ name }) => name),
@@ -64,9 +65,7 @@ export async function run(invocation: Invocation, flags: InspectFlags): Promise<
       await printer.print(item);
     }
     printer.end();
-  } finally {
-    await store.close();
-  }
+  });
   return stop.signal.reason === 'interrupted' ? EXIT.interrupted : EXIT.ok;
 }
 
@@ -82,7 +81,10 @@ function readSince(text: string): Hlc {
 function readLimit(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw usageError(`--limit "${text}" is no whole number of at least 1`, 'for example: --limit 100');
+  throw usageError(
+    `--limit "${text}" is no whole number of at least 1`,
+    'for example: --limit 100',
+  );
 }
 
 function readNames(text: string | undefined): ReadonlySet<string> | undefined {

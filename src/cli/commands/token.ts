@@ -26,7 +26,10 @@ export async function run(invocation: Invocation, flags: TokenFlags): Promise<Ex
   const { config: loaded } = await invocation.loadConfig();
   const config = await withSecret(loaded);
   if (config.auth.mode === 'none') {
-    throw usageError('auth.mode is "none": requests need no token', 'send requests without a token');
+    throw usageError(
+      'auth.mode is "none": requests need no token',
+      'send requests without a token',
+    );
   }
   if (config.auth.secret === undefined) {
     throw usageError('auth.secret is not set', 'set auth.secret or SYNC_AUTH__SECRET');

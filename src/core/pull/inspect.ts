@@ -54,18 +54,29 @@ export async function* inspectRows(
   const seen = new Map<string, number>();
   const stopped = aborted(options.signal);
   let left = options.limit ?? Number.POSITIVE_INFINITY;
-  while (left > 0) {
-    for await (const item of look(store, options, seen)) {
-      if (item.kind === 'row') {
-        seen.set(item.scope_id, item.row.seq);
-        if (!shows(options.filter, item.row)) continue;
-        left -= 1;
-      }
+  for (;;) {
+    for await (const item of shown(store, options, seen)) {
       yield item;
+      if (item.kind === 'row') left -= 1;
       if (left <= 0 || options.signal?.aborted === true) return;
     }
     if (!options.follow || options.signal?.aborted === true) return;
     await Promise.race([clock.sleep(FOLLOW_EVERY_MS), stopped]);
+  }
+}
+
+/** One look, without the rows that the filter hides; those count as seen all the same. */
+async function* shown(
+  store: InspectStore,
+  options: InspectOptions,
+  seen: Map<string, number>,
+): AsyncGenerator<Inspected, void, undefined> {
+  for await (const item of look(store, options, seen)) {
+    if (item.kind === 'row') {
+      seen.set(item.scope_id, item.row.seq);
+      if (!shows(options.filter, item.row)) continue;
+    }
+    yield item;
   }
 }
 

@@ -54,6 +54,13 @@ export async function ensureLayout(
   return after;
 }
 
+/** For those who only look: the store was set up, by this schema level. Throws `SetupError`. */
+export async function requireSetup(store: Pick<Upkeep, 'readMeta'>): Promise<void> {
+  const meta = await store.readMeta();
+  if (meta === null) throw new SetupError('not_initialised');
+  checkLevel(meta);
+}
+
 function checkLevel(meta: StoreMeta): void {
   if (meta.schema_level > SCHEMA_LEVEL) throw new SetupError('schema_newer');
   if (meta.schema_level < SCHEMA_LEVEL) throw new SetupError('schema_older');

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { test } from 'node:test';
+import { COLLECTION_KEYS, CONFIG_KEYS } from '../../src/config/config-keys.ts';
+import { configJsonSchema } from '../../src/config/schema.ts';
+import { servingProblems } from '../../src/config/serve-rules.ts';
+import { loadYaml } from './scratch-config.ts';
+
+const example = readFileSync(resolve('sync.config.example.yaml'), 'utf8');
+const env = { OFFLINE_SYNC_SECRET: 'x'.repeat(32), METRICS_TOKEN: 'y'.repeat(32) };
+
+/** Settings that stand there as `# key: value`, switched on. */
+const everything = example
+  .replace(/^(\s*)# ([a-z_]+: \S.*)$/gm, '$1$2')
+  .replace('metrics: {}\n#   token:', 'metrics:\n  token:');
+
+test('[CF-13] the example is valid as it stands, and serves', async (t) => {
+  const loaded = await loadYaml(t, example, { env });
+  assert.deepEqual(servingProblems(loaded), []);
+  assert.equal(loaded.config.store, 'embedded');
+});
+
+test('[CF-13] what is commented out in the example is valid too, and then every key has a value', async (t) => {
+  const { config, origins } = await loadYaml(t, everything, { env });
+  const missing = CONFIG_KEYS.filter(({ name }) => !origins.get(name)?.startsWith('file '));
+  assert.deepEqual(
+    missing.map(({ name }) => name),
+    [],
+  );
+  const options = config.collections.flatMap((collection) => Object.keys(collection));
+  assert.deepEqual(
+    COLLECTION_KEYS.filter(({ name }) => !options.includes(name)),
+    [],
+  );
+});
+
+test('[CF-13] the example shows the defaults', async (t) => {
+  const { config } = await loadYaml(t, example, { env });
+  const plain = await loadYaml(
+    t,
+    `collections: [tasks, notes]\nauth: {secret: ${'x'.repeat(32)}}\n`,
+  );
+  const differing = (Object.keys(config) as (keyof typeof config)[]).filter(
+    (key) =>
+      key !== 'data_dir' && JSON.stringify(config[key]) !== JSON.stringify(plain.config[key]),
+  );
+  assert.deepEqual(differing, ['auto_init']);
+});
+
+test('[CF-13] the JSON Schema describes every key', () => {
+  const schema = configJsonSchema() as { properties: Record<string, { properties?: object }> };
+  for (const { path } of CONFIG_KEYS) {
+    let level: { properties?: Record<string, unknown> } | undefined = schema;
+    for (const part of path) level = level?.properties?.[part] as typeof level;
+    assert.ok((level as { description?: string } | undefined)?.description, path.join('.'));
+  }
+});
