@@ -1,6 +1,7 @@
 /** [ST-1] to [ST-5]: order, atomicity, durability and the lock of a scope. */
 
 import assert from 'node:assert/strict';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SyncStore } from '../../src/core/ports/store.ts';
 import {
   BUDGET_MS,
@@ -100,7 +101,10 @@ async function wholeBundles(world: World): Promise<void> {
     done = true;
   });
   const seen: number[] = [];
-  while (!done) seen.push((await world.rows(scope)).length);
+  while (!done) {
+    seen.push((await world.rows(scope)).length);
+    await nextTurn();
+  }
   await writing;
   assert.deepEqual([...new Set([0, ...seen, 40])], [0, 40]);
 }
@@ -229,9 +233,12 @@ async function visibleAtOnce(world: World): Promise<void> {
   }
 }
 
-/** Lets other work of the store run; a group that could start would have started meanwhile. */
-async function letOthersRun(store: SyncStore): Promise<void> {
-  for (let i = 0; i < 20; i += 1) await store.ping();
+/** Waits for round trips of the store: a group that could start would have started meanwhile. */
+async function letOthersRun(world: World): Promise<void> {
+  for (let i = 0; i < 20; i += 1) {
+    await world.lines(world.name('nobody'), 'documents', { limit: 1 });
+    await nextTurn();
+  }
 }
 
 async function held(world: World): Promise<void> {
@@ -263,7 +270,7 @@ async function held(world: World): Promise<void> {
       },
     });
   });
-  await letOthersRun(world.store);
+  await letOthersRun(world);
   assert.deepEqual(calls, ['first']);
   gate.resolve();
   await Promise.all([first, ...waiting]);

@@ -1,0 +1,120 @@
+/**
+ * Commits groups: load under the write lock, decide on this thread, write. Groups of all scopes
+ * take turns in the order of their calls, because the file has one writer.
+ */
+
+import { StoreError } from '../../core/ports/store.ts';
+import type { CommitGroup, Committed, Decision, GroupPlan } from '../../core/ports/store.ts';
+import type { ScopeHead } from '../../core/ports/records.ts';
+import type { Clock } from '../../core/ports/system.ts';
+import { decodeSnapshot } from './decode-rows.ts';
+import { encodeLoad, encodePlan } from './encode-plan.ts';
+import { FatalError, RetryError } from './group-transaction.ts';
+import type { LoadedMessage, LoadMessage, WriterTasks } from './messages.ts';
+import type { WorkerLink } from './worker-link.ts';
+
+/** Longest pause between two attempts, ms. */
+const PAUSE_MAX_MS = 20;
+
+/** Owner of the writer thread's transactions. */
+export class GroupWriter {
+  readonly #writer: WorkerLink<WriterTasks>;
+  readonly #clock: Clock;
+  readonly #onFatal: ((error: Error) => void) | undefined;
+  #stopped = false;
+
+  constructor(
+    writer: WorkerLink<WriterTasks>,
+    options: { readonly clock: Clock; readonly onFatal?: (error: Error) => void },
+  ) {
+    this.#writer = writer;
+    this.#clock = options.clock;
+    this.#onFatal = options.onFatal;
+  }
+
+  /** Refuses all later writes and tells the process that it should end. */
+  stop(error: Error): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#onFatal?.(error);
+  }
+
+  /** Throws `StoreError` `unavailable` once writing has stopped. */
+  assertWriting(): void {
+    if (this.#stopped) {
+      throw new StoreError('unavailable', 'Writing has stopped after a failure of the disk.');
+    }
+  }
+
+  /** Runs the group until it is durable, refused, or out of time. */
+  async commit<T>(
+    scope_id: string,
+    group: CommitGroup<T>,
+    isEmpty: (plan: GroupPlan) => boolean,
+  ): Promise<Committed<T>> {
+    const deadline = this.#clock.monotonic() + group.budget_ms;
+    const load = encodeLoad(scope_id, group.load);
+    for (let attempts = 1; ; attempts += 1) {
+      this.assertWriting();
+      try {
+        const { outcome, written } = await this.#attempt({ load, group, deadline, isEmpty });
+        return { outcome, written, attempts };
+      } catch (error) {
+        if (error instanceof FatalError) this.#fail(error);
+        if (!(error instanceof RetryError)) throw error;
+        await this.#pause(attempts, deadline, error);
+      }
+    }
+  }
+
+  #fail(error: FatalError): never {
+    this.stop(error);
+    throw new StoreError('commit_unknown', error.message, { cause: error });
+  }
+
+  async #pause(attempts: number, deadline: number, cause: RetryError): Promise<void> {
+    const pause = Math.min(2 ** attempts, PAUSE_MAX_MS);
+    if (this.#clock.monotonic() + pause >= deadline) {
+      throw new StoreError('deadline', 'The group ran out of time.', { cause });
+    }
+    await this.#clock.sleep(pause);
+  }
+
+  async #attempt<T>(run: {
+    readonly load: LoadMessage;
+    readonly group: CommitGroup<T>;
+    readonly deadline: number;
+    isEmpty(plan: GroupPlan): boolean;
+  }): Promise<{ readonly outcome: T; readonly written: boolean }> {
+    const loaded = await this.#writer.call('load', run.load);
+    const { scope_id } = run.load;
+    const decided = await this.#decide(scope_id, loaded, run);
+    if (run.isEmpty(decided.plan)) {
+      await this.#writer.call('abort', null);
+      return { outcome: decided.outcome, written: false };
+    }
+    await this.#writer.call('write', decided.message);
+    return { outcome: decided.outcome, written: true };
+  }
+
+  /** A bug in `decide` or in its plan must not leave the transaction open. */
+  async #decide<T>(
+    scope_id: string,
+    loaded: LoadedMessage,
+    { group, deadline }: { readonly group: CommitGroup<T>; readonly deadline: number },
+  ): Promise<Decision<T> & { readonly message: WriterTasks['write']['takes'] }> {
+    try {
+      if (this.#clock.monotonic() >= deadline) {
+        throw new StoreError('deadline', 'The group waited too long for its turn.');
+      }
+      const snapshot = decodeSnapshot(scope_id, loaded, this.#clock.now());
+      const head: ScopeHead = snapshot.head;
+      const decided = group.decide(snapshot, new Map());
+      const decision = decided instanceof Promise ? await decided : decided;
+      return { ...decision, message: encodePlan(scope_id, decision.plan, head) };
+    } catch (error) {
+      await this.#writer.call('abort', null);
+      throw error;
+    }
+  }
+}
