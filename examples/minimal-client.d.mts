@@ -1,0 +1,69 @@
+/** Types of the reference client. */
+
+/** An edit as it is pushed. */
+export interface ClientChange {
+  readonly collection: string;
+  readonly operation: 'upsert' | 'delete';
+  readonly doc_id: string;
+  readonly data: Record<string, unknown> | null;
+  readonly parent_version: string | null;
+  readonly parent_mutation_id: string | null;
+  readonly mutation_id: string;
+  readonly change_version: string;
+}
+
+/** The answer to a refused edit. */
+export interface ClientRejection {
+  readonly status: 'rejected';
+  readonly code: string;
+  readonly error?: string;
+  readonly [field: string]: unknown;
+}
+
+/** What `save` gets and the constructor takes back: plain JSON. */
+export interface ClientState {
+  readonly client_id: string;
+  readonly collections: readonly string[];
+  readonly since: string | null;
+  readonly low: string;
+  readonly stamp: string;
+  readonly epoch?: string | null;
+  readonly base: readonly (readonly [
+    string,
+    readonly (readonly [string, { version: string; data: Record<string, unknown> | null }])[],
+  ])[];
+  readonly outbox: readonly { readonly change: ClientChange; readonly answered: string | null }[];
+}
+
+/** Options of a client. */
+export interface ClientOptions {
+  readonly url: string;
+  readonly collections: readonly string[];
+  readonly token?: string;
+  readonly clientId?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
+  readonly save?: (state: ClientState) => Promise<void> | void;
+  readonly onRejected?: (change: ClientChange, result: ClientRejection) => void;
+}
+
+/** A failed request: the server's code, and whether a repeat can help. */
+export interface RequestError extends Error {
+  readonly status: number;
+  readonly code?: string;
+  readonly retryable?: boolean;
+}
+
+/** The reference client. */
+export declare class SyncClient {
+  constructor(options: ClientOptions, saved?: Partial<ClientState>);
+  /** Number of own edits whose rows have not come back. */
+  get pending(): number;
+  get(collection: string, doc_id: string): Record<string, unknown> | undefined;
+  list(collection: string): { doc_id: string; data: Record<string, unknown> }[];
+  put(collection: string, doc_id: string, data: Record<string, unknown> | null): Promise<string>;
+  remove(collection: string, doc_id: string): Promise<string>;
+  push(): Promise<void>;
+  pull(): Promise<void>;
+  sync(): Promise<void>;
+}
