@@ -68,22 +68,21 @@ export function* toBlocks(texts: Iterable<string>): Generator<Uint8Array> {
 }
 
 function plainStream(texts: Iterable<string>): ReadableStream<Uint8Array> {
-  const blocks = toBlocks(texts);
+  const blocks = guarded(texts);
   return new ReadableStream<Uint8Array>({
     pull(controller) {
-      try {
-        const next = blocks.next();
-        if (next.done === true) controller.close();
-        else controller.enqueue(next.value);
-      } catch {
-        controller.error(cutBody());
-      }
+      const next = blocks.next();
+      if (next.done === true) controller.close();
+      else controller.enqueue(next.value);
+    },
+    cancel() {
+      blocks.return(undefined);
     },
   });
 }
 
 function gzipStream(texts: Iterable<string>): ReadableStream<Uint8Array> {
-  const blocks = toBlocks(texts);
+  const blocks = guarded(texts);
   const packed = createGzip({ level: GZIP_LEVEL, chunkSize: BLOCK_BYTES });
   const first = blocks.next();
   if (first.done === true) {
@@ -91,16 +90,20 @@ function gzipStream(texts: Iterable<string>): ReadableStream<Uint8Array> {
   } else {
     packed.write(first.value);
     packed.flush(constants.Z_SYNC_FLUSH);
-    pipeline(Readable.from(blocks), packed, (error) => {
-      if (error) packed.destroy(cutBody());
-    });
+    // The error reaches the reader through `packed`, which the pipeline destroys with it.
+    pipeline(Readable.from(blocks), packed, () => {});
   }
   return Readable.toWeb(packed) as ReadableStream<Uint8Array>;
 }
 
-/** The cause stays here: the adapter prints whatever error a body ends with. */
-function cutBody(): Error {
-  return new Error('the body could not be completed');
+/** Blocks whose failure has no cause: the adapter prints whatever error a body ends with. */
+function* guarded(texts: Iterable<string>): Generator<Uint8Array, undefined> {
+  try {
+    yield* toBlocks(texts);
+    return undefined;
+  } catch {
+    throw new Error('the body could not be completed');
+  }
 }
 
 function wantsGzip(exchange: Exchange): boolean {

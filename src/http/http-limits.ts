@@ -8,8 +8,9 @@ import { DEPTH_MAX } from '../protocol/pure/limits.ts';
  */
 export const BODY_DEPTH_MAX = 2 * DEPTH_MAX;
 /**
- * A body may have `TOKENS_MAX` structural tokens, or one per this many bytes when that is more: a
- * full push of ordinary documents passes at any size, `[],[],[],…` (one token per byte) does not.
+ * A body may have `TOKENS_MAX` structural tokens, and one more per this many bytes: a full push of
+ * ordinary documents passes at any size, even lists of digits (a token per two bytes) do;
+ * `[],[],[],…` (a token per byte) does not.
  */
 export const BYTES_PER_TOKEN_MIN = 2;
 

@@ -56,7 +56,7 @@ export function scanJson(bytes: Buffer): ScanFault | null {
         break;
     }
   }
-  const tokensMax = Math.max(TOKENS_MAX, bytes.length / BYTES_PER_TOKEN_MIN);
+  const tokensMax = TOKENS_MAX + bytes.length / BYTES_PER_TOKEN_MIN;
   return tokens > tokensMax ? 'too_many_tokens' : null;
 }
 
