@@ -131,37 +131,71 @@ function bundleRows(
   options: BundleOptions,
 ): OplogRow[] {
   const { head } = snapshot;
-  const resets = options.resets ?? [];
-  const count = changes.length + resets.length;
+  const contents = [
+    ...changes.map((change) => changeContent(snapshot, change)),
+    ...(options.resets ?? []).map(resetContent),
+  ];
   const rows: OplogRow[] = [];
-  for (let ordinal = 0; ordinal < count; ordinal += 1) {
-    const change = changes[ordinal];
+  contents.forEach((content, ordinal) => {
     const forced = ordinal === 0 ? options.first_version : undefined;
     const version = forced ?? versionAfter(head, options.at_ms ?? snapshot.now_ms, ordinal);
-    const existing = change && documentIn(snapshot, change);
     rows.push({
+      ...content,
       version,
       scope_id: head.scope_id,
       seq: head.head_seq + 1 + ordinal,
-      prev: rows[ordinal - 1]?.version ?? head.head_version,
+      prev: rows.at(-1)?.version ?? head.head_version,
       bundle_seq: head.head_bundle_seq + 1,
       ordinal,
-      bundle_rows: count,
-      collection: change ? collectionOf(change) : (resets[ordinal - changes.length] as string),
-      doc_id: change?.doc_id ?? null,
-      operation: change === undefined ? 'reset' : change.data === null ? 'delete' : 'upsert',
-      data: change?.data ?? null,
-      typed: change?.typed ?? null,
-      actor_id: change ? ACTOR : null,
-      client_id: change ? CLIENT : null,
-      mutation_id: change?.mutation_id ?? null,
-      change_version: null,
-      parent_version: existing?.version ?? null,
-      origin: change ? 'push' : 'server',
+      bundle_rows: contents.length,
       timestamp_ms: parseHlc(version)?.p ?? 0,
     });
-  }
+  });
   return rows;
+}
+
+type RowContent = Omit<
+  OplogRow,
+  | 'version'
+  | 'scope_id'
+  | 'seq'
+  | 'prev'
+  | 'bundle_seq'
+  | 'ordinal'
+  | 'bundle_rows'
+  | 'timestamp_ms'
+>;
+
+function changeContent(snapshot: GroupSnapshot, change: PlannedChange): RowContent {
+  return {
+    collection: collectionOf(change),
+    doc_id: change.doc_id,
+    operation: change.data === null ? 'delete' : 'upsert',
+    data: change.data,
+    typed: change.typed ?? null,
+    actor_id: ACTOR,
+    client_id: CLIENT,
+    mutation_id: change.mutation_id ?? null,
+    change_version: null,
+    parent_version: documentIn(snapshot, change)?.version ?? null,
+    origin: 'push',
+  };
+}
+
+function resetContent(collection: string): RowContent {
+  return {
+    collection,
+    doc_id: null,
+    operation: 'reset',
+    data: null,
+    typed: null,
+    actor_id: null,
+    client_id: null,
+    mutation_id: null,
+    change_version: null,
+    parent_version: null,
+    origin: 'server',
+  };
 }
 
 function documentWrite(
