@@ -1,0 +1,136 @@
+/** What a driver error means for the store: run again, unknown commit, one bad write, or a failure. */
+
+import {
+  MongoBulkWriteError,
+  MongoClientBulkWriteError,
+  MongoError,
+  MongoErrorLabel,
+  MongoNetworkError,
+  MongoServerError,
+  MongoServerSelectionError,
+} from 'mongodb';
+import { StoreError } from '../../core/ports/store.ts';
+
+const DUPLICATE_KEY = 11_000;
+const WRITE_CONFLICT = 112;
+const NO_SUCH_TRANSACTION = 251;
+/** Codes after which the whole transaction may run again, also when a proxy dropped the label. */
+const TRANSIENT_CODES = new Set([
+  WRITE_CONFLICT,
+  NO_SUCH_TRANSACTION,
+  24, // LockTimeout
+  246, // SnapshotUnavailable
+  239, // SnapshotTooOld
+  267, // PreparedTransactionInProgress
+  91, // ShutdownInProgress
+  189, // PrimarySteppedDown
+  10_107, // NotWritablePrimary
+  11_600, // InterruptedAtShutdown
+  11_602, // InterruptedDueToReplStateChange
+  13_388, // StaleConfig
+  13_435, // NotPrimaryNoSecondaryOk
+]);
+/** Codes with which the server says that it cannot serve now. */
+const UNAVAILABLE_CODES = new Set([
+  462, // IngressRequestRateLimitExceeded
+  18, // AuthenticationFailed
+  8_000, // AtlasError
+]);
+/** Names of client-side errors that mean "not reached". */
+const UNREACHABLE_NAMES = new Set([
+  'MongoServerSelectionError',
+  'MongoTopologyClosedError',
+  'MongoNotConnectedError',
+  'MongoWaitQueueTimeoutError',
+  'MongoClientClosedError',
+  'MongoOperationTimeoutError',
+]);
+
+/** The first write of an ordered batch that the server refused. */
+export interface FailedWrite {
+  readonly index: number;
+  readonly code: number;
+}
+
+/** True when the transaction was not committed and may run again from its start. */
+export function isTransient(error: unknown): boolean {
+  const root = rootOf(error);
+  if (!(root instanceof MongoError) || root instanceof MongoServerSelectionError) return false;
+  if (root.hasErrorLabel(MongoErrorLabel.TransientTransactionError)) return true;
+  if (root instanceof MongoServerError) return TRANSIENT_CODES.has(Number(root.code));
+  return root instanceof MongoNetworkError;
+}
+
+/**
+ * True when a failed commit certainly did not happen, so that the group may run again from its
+ * start. Anything else may have committed: only the commit itself may be repeated.
+ */
+export function isUncommitted(error: unknown): boolean {
+  return (
+    error instanceof MongoServerError &&
+    !error.hasErrorLabel(MongoErrorLabel.UnknownTransactionCommitResult) &&
+    (error.hasErrorLabel(MongoErrorLabel.TransientTransactionError) ||
+      error.code === WRITE_CONFLICT ||
+      error.code === NO_SUCH_TRANSACTION)
+  );
+}
+
+/** The refused write of a batch, or undefined when the command itself failed. */
+export function failedWriteOf(error: unknown): FailedWrite | undefined {
+  if (error instanceof MongoClientBulkWriteError) {
+    const [first] = error.writeErrors;
+    return first && { index: first[0], code: first[1].code };
+  }
+  if (error instanceof MongoBulkWriteError) {
+    const first = [error.writeErrors].flat()[0];
+    return first && { index: first.index, code: Number(first.code) };
+  }
+  return undefined;
+}
+
+/** True for the violation of a unique index. */
+export function isDuplicateKey(write: Pick<FailedWrite, 'code'>): boolean {
+  return write.code === DUPLICATE_KEY;
+}
+
+/** True when a failed single write met a unique index. */
+export function isDuplicateKeyError(error: unknown): boolean {
+  const root = rootOf(error);
+  return root instanceof MongoServerError && root.code === DUPLICATE_KEY;
+}
+
+/** True for a code that blames the server's state and not the written document. */
+export function isServerTrouble(code: number): boolean {
+  return TRANSIENT_CODES.has(code) || UNAVAILABLE_CODES.has(code) || code === 13 || code === 50;
+}
+
+/** Any driver error as the store's own; anything else is given back as it is. */
+export function toStoreError(error: unknown): unknown {
+  if (error instanceof StoreError) return error;
+  const root = rootOf(error);
+  if (!(root instanceof MongoError)) return error;
+  return isUnreachable(root)
+    ? new StoreError('unavailable', 'the database does not answer', { cause: root })
+    : new StoreError('failed', 'the database refused a statement', { cause: root });
+}
+
+/** Runs a read or a single write outside a transaction; driver errors become `StoreError`. */
+export async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw toStoreError(error);
+  }
+}
+
+function isUnreachable(error: MongoError): boolean {
+  if (error instanceof MongoNetworkError || UNREACHABLE_NAMES.has(error.name)) return true;
+  const code = Number(error.code);
+  return UNAVAILABLE_CODES.has(code) || TRANSIENT_CODES.has(code);
+}
+
+/** A failed command of a client-level batch comes wrapped; labels and codes are those of its cause. */
+function rootOf(error: unknown): unknown {
+  const wrapped = error instanceof MongoClientBulkWriteError && error.writeErrors.size === 0;
+  return wrapped && error.cause !== undefined ? error.cause : error;
+}

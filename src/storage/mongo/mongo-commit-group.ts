@@ -1,0 +1,309 @@
+/**
+ * One group in one transaction: lock the head with a changing value, load, decide, write the plan
+ * with the head last, commit; again from the start while the failure permits it.
+ *
+ * The driver's `withTransaction` is not used: its time budget and back-off are too long for a lock
+ * that a whole scope waits for, and it would repeat without end what must become a rejection.
+ */
+
+import {
+  type ClientSession,
+  type Document,
+  MongoNetworkError,
+  type TransactionOptions,
+} from 'mongodb';
+import type { Clock } from '../../core/ports/system.ts';
+import {
+  type ChangeRef,
+  type CommitGroup,
+  type Committed,
+  type Decision,
+  isEmptyPlan,
+  StoreError,
+} from '../../core/ports/store.ts';
+import type { RejectionCode } from '../../protocol/pure/error-codes.ts';
+import { engineCollection, headFrom, type StoredHead } from './collections.ts';
+import {
+  failedWriteOf,
+  type FailedWrite,
+  guarded,
+  isDuplicateKey,
+  isServerTrouble,
+  isTransient,
+  isUncommitted,
+  toStoreError,
+} from './driver-errors.ts';
+import { ensureHead } from './ensure-head.ts';
+import { type IdTypes, type LoadedGroup, loadGroup } from './mongo-load.ts';
+import {
+  expectedCounts,
+  OffsetError,
+  type PlannedWrite,
+  planWrites,
+  runWrites,
+} from './plan-writes.ts';
+import type { TransactionSessions } from './sessions.ts';
+import type { Connection } from './topology.ts';
+
+/** What a commit needs beside the group. `random` gives a number in [0, 1). */
+export interface CommitContext {
+  readonly connection: Connection;
+  readonly sessions: TransactionSessions;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly id_types: IdTypes;
+  /** Expression for the database's time; `$$NOW` outside tests. */
+  readonly now_expression: unknown;
+}
+
+/** Longest commit that the server may try before it says so, ms. */
+const COMMIT_LIMIT_MS = 5_000;
+/** Shortest and longest wait between two tries of a commit with an unknown result, ms. */
+const COMMIT_WAIT_MIN_MS = 50;
+const COMMIT_WAIT_MAX_MS = 500;
+/** Longest wait before the next attempt, ms: first, and from the ninth attempt on. */
+const BACKOFF_MAX_MS = 20;
+const BACKOFF_LATE_MS = 100;
+const BACKOFF_EARLY_ATTEMPTS = 8;
+/** How long a head is waited for before dead processes are looked for, and how often then, ms. */
+const CONFLICT_PATIENCE_MS = 3_000;
+const FREE_EVERY_MS = 1_000;
+/** How often a group runs again because a record or document was there already. */
+const DUPLICATES_MAX = 3;
+
+const TRANSACTION: TransactionOptions = {
+  readConcern: { level: 'majority' },
+  writeConcern: { w: 'majority', journal: true },
+  readPreference: 'primary',
+  maxCommitTimeMS: COMMIT_LIMIT_MS,
+};
+
+/** Commits a group. Throws `StoreError`, or what `decide` threw. */
+export async function commitGroup<T>(
+  context: CommitContext,
+  scope_id: string,
+  group: CommitGroup<T>,
+): Promise<Committed<T>> {
+  const deadline = context.clock.monotonic() + group.budget_ms;
+  const session = await guarded(() => context.sessions.acquire());
+  try {
+    return await new GroupCommit(context, { scope_id, group, session, deadline }).run();
+  } finally {
+    context.sessions.release(session);
+  }
+}
+
+interface GroupWork<T> {
+  readonly scope_id: string;
+  readonly group: CommitGroup<T>;
+  readonly session: ClientSession;
+  /** Monotonic, ms. */
+  readonly deadline: number;
+}
+
+class GroupCommit<T> {
+  readonly #context: CommitContext;
+  readonly #work: GroupWork<T>;
+  readonly #refused = new Map<ChangeRef, RejectionCode>();
+  #attempts = 0;
+  #duplicates = 0;
+  #writes: readonly PlannedWrite[] = [];
+  #locked = false;
+  #conflictSince: number | undefined;
+  #freedAt = Number.NEGATIVE_INFINITY;
+  #unreachable = false;
+
+  constructor(context: CommitContext, work: GroupWork<T>) {
+    this.#context = context;
+    this.#work = work;
+  }
+
+  async run(): Promise<Committed<T>> {
+    for (;;) {
+      this.#checkTime();
+      this.#attempts += 1;
+      const committed = await this.#attempt();
+      if (committed !== undefined) return committed;
+    }
+  }
+
+  #checkTime(): void {
+    if (this.#context.clock.monotonic() < this.#work.deadline) return;
+    throw this.#unreachable
+      ? new StoreError('unavailable', 'the database did not answer in time')
+      : new StoreError('deadline', 'the scope was busy until the time was over');
+  }
+
+  /** Undefined = run again. */
+  async #attempt(): Promise<Committed<T> | undefined> {
+    const { session, scope_id } = this.#work;
+    this.#writes = [];
+    this.#locked = false;
+    try {
+      session.startTransaction(TRANSACTION);
+      const head = await this.#lockHead();
+      if (head === null) {
+        await this.#abort();
+        await ensureHead(this.#context.connection.db, scope_id);
+        return undefined;
+      }
+      this.#locked = true;
+      this.#conflictSince = undefined;
+      return await this.#finish(await this.#decide(head));
+    } catch (error) {
+      await this.#abort();
+      await this.#recover(error);
+      return undefined;
+    }
+  }
+
+  /**
+   * The value must change: two open transactions that set an equal value take no lock at all. So the
+   * counter goes up even when the time stands still [ST-1].
+   */
+  #lockHead(): Promise<StoredHead | null> {
+    const { connection, now_expression } = this.#context;
+    const { session, scope_id } = this.#work;
+    return engineCollection<StoredHead>(connection.db, 'sync_scopes').findOneAndUpdate(
+      { _id: scope_id },
+      [{ $set: { touched: now_expression, lock: { $add: ['$lock', 1] } } }],
+      { session, returnDocument: 'after' },
+    );
+  }
+
+  async #decide(stored: StoredHead): Promise<{ loaded: LoadedGroup; decision: Decision<T> }> {
+    const { connection, id_types } = this.#context;
+    const { group, session } = this.#work;
+    const locked = { head: headFrom(stored), now_ms: stored.touched.getTime() };
+    const loaded = await loadGroup({ db: connection.db, session, id_types }, group.load, locked);
+    return { loaded, decision: await group.decide(loaded.snapshot, this.#refused) };
+  }
+
+  async #finish({
+    loaded,
+    decision,
+  }: {
+    loaded: LoadedGroup;
+    decision: Decision<T>;
+  }): Promise<Committed<T>> {
+    const { plan, outcome } = decision;
+    const written = !isEmptyPlan(plan);
+    if (written) {
+      this.#writes = planWrites(plan, loaded, this.#context.id_types);
+      await this.#write();
+      await this.#commit();
+    } else {
+      await this.#abort();
+    }
+    return { outcome, written, attempts: this.#attempts };
+  }
+
+  async #write(): Promise<void> {
+    const { connection } = this.#context;
+    const counts = await runWrites(connection, this.#work.session, this.#writes);
+    const expected = expectedCounts(this.#writes);
+    if (
+      counts.inserted !== expected.inserted ||
+      counts.updated !== expected.updated ||
+      counts.deleted !== expected.deleted
+    ) {
+      throw new StoreError('failed', 'a document was not as the plan expected it');
+    }
+  }
+
+  /** Repeats only the commit while its result is unknown; a majority write concern makes that safe. */
+  async #commit(): Promise<void> {
+    const { clock, random } = this.#context;
+    for (let wait = COMMIT_WAIT_MIN_MS; ; wait = Math.min(wait * 2, COMMIT_WAIT_MAX_MS)) {
+      try {
+        await this.#work.session.commitTransaction();
+        return;
+      } catch (error) {
+        if (isUncommitted(error)) throw error;
+        if (clock.monotonic() + wait >= this.#work.deadline) {
+          throw new StoreError('commit_unknown', 'the commit was sent and not confirmed', {
+            cause: error,
+          });
+        }
+        await clock.sleep(wait * (0.5 + random() / 2));
+      }
+    }
+  }
+
+  async #abort(): Promise<void> {
+    const { session } = this.#work;
+    if (session.inTransaction()) await session.abortTransaction().catch(() => undefined);
+  }
+
+  /** Returns when the group may run again; throws what is final. */
+  async #recover(thrown: unknown): Promise<void> {
+    const offset = thrown instanceof OffsetError ? thrown.offset : 0;
+    const error = thrown instanceof OffsetError ? thrown.cause : thrown;
+    const failed = failedWriteOf(error);
+    if (failed !== undefined && !isServerTrouble(failed.code)) {
+      return this.#blame(this.#writes[offset + failed.index], failed);
+    }
+    const again = failed === undefined ? isTransient(error) : isServerTrouble(failed.code);
+    if (!again) throw toStoreError(error);
+    this.#unreachable = error instanceof MongoNetworkError;
+    await this.#freeHead();
+    await this.#backOff();
+  }
+
+  async #backOff(): Promise<void> {
+    const { clock, random } = this.#context;
+    const most =
+      this.#attempts <= BACKOFF_EARLY_ATTEMPTS
+        ? Math.min(2 ** this.#attempts, BACKOFF_MAX_MS)
+        : BACKOFF_LATE_MS;
+    await clock.sleep(random() * most);
+  }
+
+  /** A head that stays locked may belong to a process that died: its transactions are killed. */
+  async #freeHead(): Promise<void> {
+    if (this.#locked) return;
+    const now = this.#context.clock.monotonic();
+    this.#conflictSince ??= now;
+    const patient = now - this.#conflictSince < CONFLICT_PATIENCE_MS;
+    if (patient || now - this.#freedAt < FREE_EVERY_MS) return;
+    this.#freedAt = now;
+    await this.#context.sessions.freeDeadNodes().catch(() => undefined);
+  }
+
+  /**
+   * A refused write: of a document, its change becomes a rejection; of a record, someone wrote it
+   * first and the next attempt sees it. The server aborted the transaction in every case.
+   */
+  async #blame(write: PlannedWrite | undefined, failed: FailedWrite): Promise<void> {
+    const duplicate = isDuplicateKey(failed);
+    if (write?.change !== undefined && !(duplicate && (await this.#exists(write)))) {
+      return this.#refuse(write.change, duplicate ? 'unique_violation' : 'document_validation');
+    }
+    if (write?.version !== undefined && (await this.#exists(write))) {
+      throw new StoreError('version_taken', 'a drawn version exists already');
+    }
+    this.#duplicates += 1;
+    if (!duplicate || this.#duplicates > DUPLICATES_MAX) {
+      throw new StoreError('failed', 'the database refused a write of the engine');
+    }
+  }
+
+  #refuse(change: ChangeRef, code: RejectionCode): void {
+    if (this.#refused.has(change)) {
+      throw new StoreError('failed', 'a refused change was planned again');
+    }
+    this.#refused.set(change, code);
+  }
+
+  /** Whether the document or row that should have been inserted is there, seen from outside. */
+  async #exists(write: PlannedWrite): Promise<boolean> {
+    const _id = write.inserted_id ?? write.version;
+    if (_id === undefined) return false;
+    const found = await guarded(() =>
+      this.#context.connection.db
+        .collection(write.target)
+        .findOne({ _id } as Document, { projection: { _id: 1 }, readConcern: 'local' }),
+    );
+    return found !== null;
+  }
+}

@@ -1,0 +1,175 @@
+/** What a group reads under the head lock: two round trips, and one per collection. */
+
+import type { ClientSession, Db, Document } from 'mongodb';
+import type { Receipt, ScopeHead, StoredDocument, Tombstone } from '../../core/ports/records.ts';
+import {
+  type DocumentKey,
+  type GroupLoad,
+  type GroupSnapshot,
+  needsFloor,
+  type ParentRow,
+  type ReceiptKey,
+} from '../../core/ports/store.ts';
+import type { Hlc } from '../../protocol/pure/hlc.ts';
+import type { IdType } from '../../protocol/pure/ids.ts';
+import { encodeId, type StoredContent } from './bson-codec.ts';
+import { engineCollection, parentFrom, receiptFrom, tombstoneFrom } from './collections.ts';
+import { documentFrom } from './stored-documents.ts';
+
+/** Id types by collection name. */
+export type IdTypes = ReadonlyMap<string, IdType>;
+
+/** A snapshot, and the stored number types of its documents by `documentPlace`. */
+export interface LoadedGroup {
+  readonly snapshot: GroupSnapshot;
+  readonly stored: ReadonlyMap<string, StoredContent>;
+}
+
+/** What a load needs. `now_ms` is the time of the lock. */
+export interface LoadContext {
+  readonly db: Db;
+  readonly session: ClientSession;
+  readonly id_types: IdTypes;
+}
+
+/** Map key of a document. */
+export function documentPlace(key: DocumentKey): string {
+  return `${key.collection}\u0000${key.doc_id}`;
+}
+
+/** Loads what `load` names, in the session's transaction, one statement after the other. */
+export async function loadGroup(
+  context: LoadContext,
+  load: GroupLoad,
+  locked: { readonly head: ScopeHead; readonly now_ms: number },
+): Promise<LoadedGroup> {
+  const { head, now_ms } = locked;
+  const records = await loadRecords(context, load, head.scope_id);
+  const documents: StoredDocument[] = [];
+  const stored = new Map<string, StoredContent>();
+  for (const [collection, ids] of idsByCollection(load.documents)) {
+    for (const found of await loadDocuments(context, collection, ids)) {
+      documents.push(found.document);
+      const { data } = found.document;
+      stored.set(documentPlace(found.document), { data, types: found.types });
+    }
+  }
+  const found = { ...records, documents };
+  const floor = needsFloor(load.documents, found)
+    ? await loadFloor(context, head.scope_id)
+    : undefined;
+  return { snapshot: { head, now_ms, ...found, floor }, stored };
+}
+
+/** Ids by collection, each once. */
+export function idsByCollection(keys: readonly DocumentKey[]): Map<string, Set<string>> {
+  const wanted = new Map<string, Set<string>>();
+  for (const { collection, doc_id } of keys) {
+    const ids = wanted.get(collection) ?? new Set();
+    wanted.set(collection, ids.add(doc_id));
+  }
+  return wanted;
+}
+
+/**
+ * A filter for receipts: one clause per identity, whatever the number of mutations. Matches nothing
+ * when there is no key.
+ */
+export function receiptFilter(keys: readonly ReceiptKey[]): Document {
+  const clauses = new Map<string, { key: ReceiptKey; mutations: Set<string> }>();
+  for (const key of keys) {
+    const identity = JSON.stringify([key.scope_ids, key.actor_id, key.client_id]);
+    const clause = clauses.get(identity) ?? { key, mutations: new Set() };
+    clause.mutations.add(key.mutation_id);
+    clauses.set(identity, clause);
+  }
+  const $or = [...clauses.values()].map(({ key, mutations }) => ({
+    scope_id: { $in: [...key.scope_ids] },
+    actor_id: key.actor_id,
+    client_id: key.client_id,
+    mutation_id: { $in: [...mutations] },
+  }));
+  return $or.length === 0 ? { _id: { $in: [] } } : { $or };
+}
+
+interface LoadedRecords {
+  readonly receipts: readonly Receipt[];
+  readonly tombstones: readonly Tombstone[];
+  readonly parents: readonly ParentRow[];
+}
+
+/** Receipts, tombstones and parent rows in one round trip. */
+async function loadRecords(
+  { db, session }: LoadContext,
+  load: GroupLoad,
+  scope_id: string,
+): Promise<LoadedRecords> {
+  const parents = new Set(load.documents.flatMap(({ parent_version }) => parent_version ?? []));
+  const stones = [...idsByCollection(load.documents)].map(([collection, ids]) => ({
+    scope_id,
+    collection,
+    doc_id: { $in: [...ids] },
+  }));
+  const found = await engineCollection(db, 'sync_receipts')
+    .aggregate<{ kind: string; record: Document }>(
+      [
+        { $match: receiptFilter(load.receipts) },
+        { $project: { _id: 0, kind: 'receipt', record: '$$ROOT' } },
+        {
+          $unionWith: {
+            coll: 'sync_tombstones',
+            pipeline: [
+              { $match: stones.length === 0 ? { _id: { $in: [] } } : { $or: stones } },
+              { $project: { _id: 0, kind: 'tombstone', record: '$$ROOT' } },
+            ],
+          },
+        },
+        {
+          $unionWith: {
+            coll: 'sync_oplog',
+            pipeline: [
+              { $match: { _id: { $in: [...parents] }, scope_id } },
+              { $project: { collection: 1, doc_id: 1, change_version: 1 } },
+              { $project: { _id: 0, kind: 'parent', record: '$$ROOT' } },
+            ],
+          },
+        },
+      ],
+      { session, batchSize: load.receipts.length + 2 * load.documents.length + 2 },
+    )
+    .toArray();
+  const of = (kind: string): Document[] =>
+    found.flatMap((one) => (one.kind === kind ? one.record : []));
+  return {
+    receipts: of('receipt').map(receiptFrom),
+    tombstones: of('tombstone').map(tombstoneFrom),
+    parents: of('parent').map(parentFrom),
+  };
+}
+
+/** Documents by id alone: the decision refuses another scope's. */
+async function loadDocuments(context: LoadContext, collection: string, ids: ReadonlySet<string>) {
+  const { db, session, id_types } = context;
+  const type = idTypeOf(id_types, collection);
+  const found = await db
+    .collection(collection)
+    .find<Uint8Array>({ _id: { $in: [...ids].map((id) => encodeId(id, type)) } } as Document, {
+      session,
+      raw: true,
+      batchSize: ids.size + 1,
+    })
+    .toArray();
+  return found.flatMap((bytes) => documentFrom(bytes, collection, type) ?? []);
+}
+
+async function loadFloor({ db, session }: LoadContext, scope_id: string): Promise<Hlc | null> {
+  const [first] = await engineCollection(db, 'sync_oplog')
+    .find({ scope_id }, { session, sort: { seq: 1 }, limit: 1, projection: { _id: 1 } })
+    .toArray();
+  return (first?._id as Hlc | undefined) ?? null;
+}
+
+/** Type of a collection's ids. The core names configured collections only. */
+export function idTypeOf(id_types: IdTypes, collection: string): IdType {
+  return id_types.get(collection) ?? 'string';
+}

@@ -1,0 +1,121 @@
+/** `SyncStore` on a MongoDB replica set: where the parts of the adapter meet. */
+
+import { randomInt } from 'node:crypto';
+import type { Clock } from '../../core/ports/system.ts';
+import type { StoreCapabilities, SyncStore, WantedCollection } from '../../core/ports/store.ts';
+import { guarded } from './driver-errors.ts';
+import { type CommitContext, commitGroup } from './mongo-commit-group.ts';
+import type { IdTypes } from './mongo-load.ts';
+import {
+  confirmHead,
+  findReceipts,
+  firstRow,
+  listScopes,
+  readDocuments,
+  readRows,
+  readScope,
+} from './mongo-reads.ts';
+import { countOplog, countUnmigrated, prune, recordClient } from './mongo-upkeep.ts';
+import { openWalk } from './mongo-walk.ts';
+import { TransactionSessions } from './sessions.ts';
+import { applySetup, checkLayout, planSetup, readMeta } from './setup.ts';
+import { type Connection, connect } from './topology.ts';
+
+/** What the store is opened with. */
+export interface MongoStoreOptions {
+  /** Never logged: it may hold a password. */
+  readonly uri: string;
+  readonly database: string;
+  /** Unique per process start; names this process to the others. */
+  readonly node_id: string;
+  readonly clock: Clock;
+  readonly collections: readonly WantedCollection[];
+  /** `tool` writes nothing to the database before its first group. */
+  readonly mode?: 'serve' | 'tool';
+  /** Expression for the database's time; tests freeze or skew it. */
+  readonly now_expression?: unknown;
+  /** A number in [0, 1), for back-off. */
+  readonly random?: () => number;
+}
+
+const CAPABILITIES: StoreCapabilities = {
+  name: 'mongo',
+  transactions: 'replica_set',
+  retention: 'ttl',
+  change_feed: 'push',
+};
+
+/** Connects. Throws `StoreError` in under 10 s when the database cannot be reached or used. */
+export async function openMongoStore(options: MongoStoreOptions): Promise<SyncStore> {
+  const connection = await connect(options.uri, options.database);
+  return createMongoStore(connection, options);
+}
+
+/** The store over an open connection, which it closes at its end. */
+export async function createMongoStore(
+  connection: Connection,
+  options: Omit<MongoStoreOptions, 'uri' | 'database'>,
+): Promise<SyncStore> {
+  const {
+    clock,
+    node_id,
+    collections,
+    now_expression = '$$NOW',
+    random = randomFraction,
+  } = options;
+  const sessions = new TransactionSessions(connection, { node_id, clock });
+  const id_types: IdTypes = new Map(collections.map(({ name, id_type }) => [name, id_type]));
+  const context = { connection, sessions, clock, random, id_types, now_expression };
+  const store = storeOver(context);
+  if (options.mode !== 'tool') {
+    try {
+      await guarded(() => sessions.start());
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+  return store;
+}
+
+function storeOver(context: CommitContext): SyncStore {
+  const { connection, sessions, id_types } = context;
+  const { db, client } = connection;
+  return {
+    capabilities: CAPABILITIES,
+    commitGroup: (scope_id, group) => commitGroup(context, scope_id, group),
+    readScope: (scope_id, since) => guarded(() => readScope(db, scope_id, since)),
+    confirmHead: (scope_id) => guarded(() => confirmHead(db, scope_id)),
+    listScopes: (after, limit) => guarded(() => listScopes(db, after, limit)),
+    readRows: (range) => guarded(() => readRows(db, range)),
+    firstRow: (scope_id) => guarded(() => firstRow(db, scope_id)),
+    findReceipts: (keys) => guarded(() => findReceipts(db, keys)),
+    readDocuments: (scope_id, keys) =>
+      guarded(() => readDocuments({ db, id_types }, scope_id, keys)),
+    openWalk: (scope_id) => openWalk(connection, scope_id, id_types),
+    planSetup: (wanted) => guarded(() => planSetup(db, wanted)),
+    applySetup: (wanted) => guarded(() => applySetup(db, wanted)),
+    readMeta: () => guarded(() => readMeta(db)),
+    checkLayout: (wanted) => guarded(() => checkLayout(db, wanted)),
+    ping: () =>
+      guarded(async () => {
+        await db.command({ ping: 1 });
+      }),
+    prune: (scope_id, seq) => guarded(() => prune(db, scope_id, seq)),
+    // Expiry is the database's own: TTL indexes.
+    pruneExpired: async () => 0,
+    countOplog: () => guarded(() => countOplog(db)),
+    countUnmigrated: (collection) => guarded(() => countUnmigrated(db, collection)),
+    recordClient: (client_record) => guarded(() => recordClient(db, client_record)),
+    close: async () => {
+      await sessions.close().catch(() => undefined);
+      await client.close();
+    },
+  };
+}
+
+const FRACTION_STEPS = 2 ** 32;
+
+function randomFraction(): number {
+  return randomInt(FRACTION_STEPS) / FRACTION_STEPS;
+}

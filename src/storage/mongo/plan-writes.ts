@@ -1,0 +1,206 @@
+/** Turns a group's plan into the ordered list of its writes, and runs the list. */
+
+import type {
+  AnyBulkWriteOperation,
+  AnyClientBulkWriteModel,
+  ClientSession,
+  Document,
+} from 'mongodb';
+import type { ChangeRef, DocumentWrite, GroupPlan } from '../../core/ports/store.ts';
+import type { Hlc } from '../../protocol/pure/hlc.ts';
+import {
+  headFields,
+  storedConflict,
+  storedReceipt,
+  storedRow,
+  storedTombstone,
+} from './collections.ts';
+import { documentPlace, type IdTypes, idTypeOf, type LoadedGroup } from './mongo-load.ts';
+import { guardFilter, storedDocument } from './stored-documents.ts';
+import type { Connection } from './topology.ts';
+
+/** One statement. `change` is set for documents, `version` for rows: what to blame when it fails. */
+export interface PlannedWrite {
+  readonly target: string;
+  readonly operation:
+    | { readonly insertOne: { readonly document: Document } }
+    | { readonly updateOne: { readonly filter: Document; readonly update: Document } }
+    | { readonly deleteOne: { readonly filter: Document } }
+    | {
+        readonly replaceOne: {
+          readonly filter: Document;
+          readonly replacement: Document;
+          readonly upsert: boolean;
+        };
+      };
+  readonly change?: ChangeRef;
+  /** `_id` of a document that must be new. */
+  readonly inserted_id?: unknown;
+  readonly version?: Hlc;
+}
+
+/** How many documents a batch found as it expected them. */
+export interface WriteCounts {
+  inserted: number;
+  /** Matched or upserted. */
+  updated: number;
+  deleted: number;
+}
+
+/** A failed write of a batch that runs in several commands: `offset` is added to the driver's index. */
+export class OffsetError extends Error {
+  readonly offset: number;
+  constructor(offset: number, cause: unknown) {
+    super('a part of the batch failed', { cause });
+    this.offset = offset;
+  }
+}
+
+/** The writes of a plan in their order: documents, tombstones, rows, receipts, conflicts, the head last. */
+export function planWrites(
+  plan: GroupPlan,
+  loaded: LoadedGroup,
+  id_types: IdTypes,
+): readonly PlannedWrite[] {
+  return [
+    ...documentWrites(plan.documents, loaded, id_types),
+    ...tombstoneWrites(plan, loaded),
+    ...plan.rows.map((row) => insert('sync_oplog', storedRow(row), { version: row.version })),
+    ...plan.receipts.map((receipt) => insert('sync_receipts', storedReceipt(receipt))),
+    ...plan.conflicts.map((entry) =>
+      replace('sync_conflicts', { _id: entry.conflict_id }, storedConflict(entry)),
+    ),
+    {
+      target: 'sync_scopes',
+      operation: {
+        updateOne: { filter: { _id: plan.head.scope_id }, update: { $set: headFields(plan.head) } },
+      },
+    },
+  ];
+}
+
+/** Runs the list in the session's transaction: one command where the server can, else one per collection. */
+export async function runWrites(
+  { client, db, clientBulkWrite }: Connection,
+  session: ClientSession,
+  writes: readonly PlannedWrite[],
+): Promise<WriteCounts> {
+  if (clientBulkWrite) {
+    const result = await client.bulkWrite(
+      writes.map((write) => clientModel(db.databaseName, write)),
+      { session, ordered: true },
+    );
+    return {
+      inserted: result.insertedCount,
+      updated: result.matchedCount + result.upsertedCount,
+      deleted: result.deletedCount,
+    };
+  }
+  const counts: WriteCounts = { inserted: 0, updated: 0, deleted: 0 };
+  for (let offset = 0; offset < writes.length; ) {
+    const { target } = writes[offset] as PlannedWrite;
+    const end = writes.findIndex((write, i) => i > offset && write.target !== target);
+    const part = writes.slice(offset, end < 0 ? writes.length : end);
+    const operations = part.map((write) => write.operation as AnyBulkWriteOperation);
+    try {
+      const result = await db.collection(target).bulkWrite(operations, { session, ordered: true });
+      counts.inserted += result.insertedCount;
+      counts.updated += result.matchedCount + result.upsertedCount;
+      counts.deleted += result.deletedCount;
+    } catch (error) {
+      throw new OffsetError(offset, error);
+    }
+    offset += part.length;
+  }
+  return counts;
+}
+
+/** What the counts must be when every guard held. */
+export function expectedCounts(writes: readonly PlannedWrite[]): WriteCounts {
+  const counts: WriteCounts = { inserted: 0, updated: 0, deleted: 0 };
+  for (const { operation } of writes) {
+    if ('insertOne' in operation) counts.inserted += 1;
+    else if ('deleteOne' in operation) counts.deleted += 1;
+    else counts.updated += 1;
+  }
+  return counts;
+}
+
+/**
+ * Drops first: they free unique values that a put of the same group may take. Then the puts in the
+ * plan's order, which is the order in which the changes asked for such values.
+ */
+function documentWrites(
+  documents: readonly DocumentWrite[],
+  loaded: LoadedGroup,
+  id_types: IdTypes,
+): PlannedWrite[] {
+  const collections = new Set(documents.map(collectionOf));
+  return [...collections].flatMap((collection) => {
+    const own = documents.filter((write) => collectionOf(write) === collection);
+    const drops = own.filter((write) => write.kind === 'drop');
+    const puts = own.filter((write) => write.kind === 'put');
+    return [...drops, ...puts].map((write) => documentWrite(write, loaded, id_types));
+  });
+}
+
+function collectionOf(write: DocumentWrite): string {
+  return write.kind === 'put' ? write.document.collection : write.collection;
+}
+
+function documentWrite(write: DocumentWrite, loaded: LoadedGroup, id_types: IdTypes): PlannedWrite {
+  const { change } = write;
+  const target = collectionOf(write);
+  const type = idTypeOf(id_types, target);
+  if (write.kind === 'drop') {
+    const filter = guardFilter(write, type, write.guard);
+    return { target, operation: { deleteOne: { filter } }, change };
+  }
+  const { document, guard } = write;
+  if (guard === null) {
+    const stored = storedDocument(document, type, undefined);
+    return insert(target, stored, { change, inserted_id: stored['_id'] });
+  }
+  const replacement = storedDocument(document, type, loaded.stored.get(documentPlace(document)));
+  const filter = guardFilter(document, type, guard);
+  return { target, operation: { replaceOne: { filter, replacement, upsert: false } }, change };
+}
+
+/** Only tombstones that are there are dropped, so that the count of deletions proves the guards. */
+function tombstoneWrites(plan: GroupPlan, { snapshot }: LoadedGroup): PlannedWrite[] {
+  const there = new Set(snapshot.tombstones.map(documentPlace));
+  const drops = plan.tombstones.drop.flatMap(({ scope_id, collection, doc_id }): PlannedWrite[] => {
+    const filter = { scope_id, collection, doc_id };
+    return there.has(documentPlace(filter))
+      ? [{ target: 'sync_tombstones', operation: { deleteOne: { filter } } }]
+      : [];
+  });
+  const puts = plan.tombstones.put.map((tombstone) => {
+    const { scope_id, collection, doc_id } = tombstone;
+    return replace('sync_tombstones', { scope_id, collection, doc_id }, storedTombstone(tombstone));
+  });
+  return [...drops, ...puts];
+}
+
+function insert(
+  target: string,
+  document: Document,
+  blame: Pick<PlannedWrite, 'change' | 'inserted_id' | 'version'> = {},
+): PlannedWrite {
+  return { target, operation: { insertOne: { document } }, ...blame };
+}
+
+function replace(target: string, filter: Document, replacement: Document): PlannedWrite {
+  return { target, operation: { replaceOne: { filter, replacement, upsert: true } } };
+}
+
+function clientModel(
+  database: string,
+  { target, operation }: PlannedWrite,
+): AnyClientBulkWriteModel<Document> {
+  const namespace = `${database}.${target}`;
+  if ('insertOne' in operation) return { name: 'insertOne', namespace, ...operation.insertOne };
+  if ('updateOne' in operation) return { name: 'updateOne', namespace, ...operation.updateOne };
+  if ('deleteOne' in operation) return { name: 'deleteOne', namespace, ...operation.deleteOne };
+  return { name: 'replaceOne', namespace, ...operation.replaceOne };
+}

@@ -1,0 +1,220 @@
+/** `init` and its check on MongoDB: collections, indexes and the meta document. */
+
+import type { Db, Document } from 'mongodb';
+import {
+  type LayoutCheck,
+  type SetupStep,
+  StoreError,
+  type StoreMeta,
+  type WantedLayout,
+} from '../../core/ports/store.ts';
+import { SCHEMA_LEVEL } from '../../protocol/version.ts';
+import { ENGINE_COLLECTIONS, engineCollection } from './collections.ts';
+import { isDuplicateKeyError } from './driver-errors.ts';
+import { compareIndex, type WantedIndex, wantedIndexes } from './indexes.ts';
+
+const NAMESPACE_EXISTS = 48;
+
+/** A step with the work that carries it out. */
+interface PlannedStep {
+  readonly step: SetupStep;
+  apply(): Promise<void>;
+}
+
+/** What `applySetup` would do. Reads only. */
+export async function planSetup(db: Db, wanted: WantedLayout): Promise<readonly SetupStep[]> {
+  return (await planSteps(db, wanted)).map(({ step }) => step);
+}
+
+/** Applies the plan. Throws `layout_blocked` before anything is touched when a step is blocked. */
+export async function applySetup(db: Db, wanted: WantedLayout): Promise<readonly SetupStep[]> {
+  const steps = await planSteps(db, wanted);
+  if (steps.some(({ step }) => step.action === 'blocked')) {
+    throw new StoreError(
+      'layout_blocked',
+      'the database holds something that init must not change',
+    );
+  }
+  for (const step of steps) await step.apply();
+  return steps.map(({ step }) => step);
+}
+
+/** Whether everything is as wanted; a step that would do something is a finding. */
+export async function checkLayout(db: Db, wanted: WantedLayout): Promise<readonly LayoutCheck[]> {
+  const steps = await planSteps(db, wanted);
+  return steps.map(({ step: { kind, name, action, detail } }) => ({
+    name: `${kind} ${name}`,
+    // A changed configuration is not a broken layout: it only warns.
+    ok: action === 'present' || (kind === 'meta' && action === 'change'),
+    detail: action === 'present' ? detail : `${action}: ${detail}`,
+  }));
+}
+
+/** Identity of the store's history; null before the first setup. */
+export async function readMeta(db: Db): Promise<StoreMeta | null> {
+  const found = await engineCollection(db, 'sync_meta').findOne({ _id: 'meta' });
+  if (found === null) return null;
+  const { schema_level, epoch, cursor_key, catalogue_hash } = found;
+  return { schema_level, epoch, cursor_key, catalogue_hash };
+}
+
+async function planSteps(db: Db, wanted: WantedLayout): Promise<readonly PlannedStep[]> {
+  const names = [...ENGINE_COLLECTIONS, ...wanted.collections.map(({ name }) => name)];
+  const listed = await db.listCollections({ name: { $in: names } }).toArray();
+  const found = new Map(listed.map((one) => [one.name, one as Document]));
+  const indexes = wantedIndexes(wanted);
+  const steps: PlannedStep[] = [];
+  for (const name of names) {
+    const collection = planCollection(db, name, found.get(name));
+    steps.push(collection);
+    if (collection.step.action === 'blocked') continue;
+    const there = found.has(name) ? await db.collection(name).listIndexes().toArray() : [];
+    for (const index of indexes) {
+      if (index.collection === name) steps.push(planIndex(db, index, there));
+    }
+  }
+  steps.push(await planMeta(db, wanted));
+  return steps;
+}
+
+function planCollection(db: Db, name: string, found: Document | undefined): PlannedStep {
+  const step = (action: SetupStep['action'], detail: string): SetupStep => ({
+    action,
+    kind: 'collection',
+    name,
+    detail,
+  });
+  if (found === undefined) {
+    return { step: step('create', 'new collection'), apply: () => createCollection(db, name) };
+  }
+  const reason = unfitReason(found);
+  return {
+    step: reason === undefined ? step('present', 'is there') : step('blocked', reason),
+    apply: async () => {},
+  };
+}
+
+/** Why an existing collection cannot be synced. */
+function unfitReason(found: Document): string | undefined {
+  if (found['type'] !== undefined && found['type'] !== 'collection') {
+    return `it is a ${found['type']}; a plain collection is needed`;
+  }
+  const options = (found['options'] ?? {}) as Document;
+  if (options['capped']) return 'it is capped; a plain collection is needed';
+  const locale = options['collation']?.locale;
+  if (locale !== undefined && locale !== 'simple') {
+    return 'it has a default collation, which orders and equates ids otherwise than the server';
+  }
+  return undefined;
+}
+
+async function createCollection(db: Db, name: string): Promise<void> {
+  try {
+    await db.createCollection(name);
+  } catch (error) {
+    // Another process set up at the same time.
+    if ((error as { code?: unknown }).code !== NAMESPACE_EXISTS) throw error;
+  }
+}
+
+function planIndex(db: Db, index: WantedIndex, there: readonly Document[]): PlannedStep {
+  const finding = compareIndex(index, there);
+  const keys = Object.keys(index.key).join(', ');
+  const name = `${index.collection}.${index.name}`;
+  const kept = index.ttl_seconds === undefined ? '' : `, ${lifetime(index.ttl_seconds)}`;
+  const text = `{${keys}}${index.unique ? ' unique' : ''}${kept}`;
+  const of = (action: SetupStep['action'], detail: string, apply: () => Promise<unknown>) => ({
+    step: { action, kind: 'index' as const, name, detail },
+    apply: async () => {
+      await apply();
+    },
+  });
+  switch (finding.kind) {
+    case 'present':
+      return of('present', text, async () => {});
+    case 'create':
+      return of('create', text, () => createIndex(db, index));
+    case 'set_ttl':
+      return of('change', `${text} instead of the stored lifetime`, () => setLifetime(db, index));
+    case 'drop':
+      return of('change', `${text}: the expiry is dropped`, () => dropExpiry(db, index));
+    case 'blocked':
+      return of('blocked', finding.reason, async () => {});
+  }
+}
+
+function lifetime(seconds: number): string {
+  return seconds === 0 ? 'kept for ever' : `kept ${seconds} s`;
+}
+
+async function createIndex(db: Db, index: WantedIndex): Promise<void> {
+  const { collection, name, key, unique, ttl_seconds } = index;
+  try {
+    await db.collection(collection).createIndex(
+      { ...key },
+      {
+        name,
+        ...(unique ? { unique } : {}),
+        ...(ttl_seconds === undefined ? {} : { expireAfterSeconds: ttl_seconds }),
+      },
+    );
+  } catch (error) {
+    if (!isDuplicateKeyError(error)) throw error;
+    throw new StoreError('layout_blocked', 'stored records violate a unique index that is needed');
+  }
+}
+
+function setLifetime(db: Db, index: WantedIndex): Promise<Document> {
+  return db.command({
+    collMod: index.collection,
+    index: { keyPattern: index.key, expireAfterSeconds: index.ttl_seconds },
+  });
+}
+
+async function dropExpiry(db: Db, index: WantedIndex): Promise<void> {
+  await db.collection(index.collection).dropIndex({ ...index.key } as unknown as string);
+}
+
+async function planMeta(db: Db, wanted: WantedLayout): Promise<PlannedStep> {
+  const meta = await readMeta(db);
+  const of = (action: SetupStep['action'], detail: string, apply: () => Promise<unknown>) => ({
+    step: { action, kind: 'meta' as const, name: 'sync_meta', detail },
+    apply: async () => {
+      await apply();
+    },
+  });
+  if (meta === null) return of('create', 'identity of this store', () => createMeta(db, wanted));
+  if (meta.schema_level !== SCHEMA_LEVEL) {
+    return of('blocked', `schema level ${meta.schema_level}, not ${SCHEMA_LEVEL}`, async () => {});
+  }
+  if (meta.catalogue_hash === wanted.catalogue_hash) {
+    return of('present', `schema level ${SCHEMA_LEVEL}`, async () => {});
+  }
+  const { catalogue_hash } = wanted;
+  return of('change', "the collections' configuration changed", () =>
+    engineCollection(db, 'sync_meta').updateOne({ _id: 'meta' }, { $set: { catalogue_hash } }),
+  );
+}
+
+/** Written last, so that a store with an identity has its collections and indexes. */
+async function createMeta(db: Db, wanted: WantedLayout): Promise<void> {
+  const { new_epoch, new_cursor_key, catalogue_hash } = wanted;
+  const fresh = {
+    schema_level: SCHEMA_LEVEL,
+    epoch: new_epoch,
+    cursor_key: new_cursor_key,
+    catalogue_hash,
+  };
+  const upsert = () =>
+    engineCollection(db, 'sync_meta').updateOne(
+      { _id: 'meta' },
+      { $setOnInsert: fresh, $currentDate: { created_at: true } },
+      { upsert: true },
+    );
+  try {
+    await upsert();
+  } catch (error) {
+    if (!isDuplicateKeyError(error)) throw error;
+    await upsert();
+  }
+}

@@ -1,0 +1,76 @@
+/** Business documents with their engine fields, both ways. */
+
+import type { Document } from 'mongodb';
+import type { StoredDocument } from '../../core/ports/records.ts';
+import type { DocumentWrite, WriteGuard } from '../../core/ports/store.ts';
+import type { Json } from '../../protocol/pure/canonical-json.ts';
+import type { IdType } from '../../protocol/pure/ids.ts';
+import { decodeId, encodeDocument, encodeId, type StoredContent } from './bson-codec.ts';
+import { decodeDocument, type StoredTypes } from './bson-reader.ts';
+
+/** A document with the odd number types it is stored with. */
+export interface FoundDocument {
+  readonly document: StoredDocument;
+  readonly types: StoredTypes | undefined;
+}
+
+/** Reads a document. Undefined when its `_id` is not of the collection's type: no client can name it. */
+export function documentFrom(
+  bytes: Uint8Array,
+  collection: string,
+  type: IdType,
+): FoundDocument | undefined {
+  const { engine, data, read_only, types } = decodeDocument(bytes);
+  const doc_id = decodeId(engine['_id'], type);
+  if (doc_id === undefined) return undefined;
+  const document: StoredDocument = {
+    collection,
+    doc_id,
+    scope_id: textOrNull(engine['_sync_scope_id']),
+    version: textOrNull(engine['_sync_version']) as StoredDocument['version'],
+    change_version: textOrNull(engine['_sync_change_version']) as StoredDocument['change_version'],
+    hash: textOrNull(engine['_sync_hash']),
+    actor_id: textOrNull(engine['_sync_actor_id']),
+    client_id: textOrNull(engine['_sync_client_id']),
+    data,
+    read_only,
+  };
+  return { document, types };
+}
+
+/** The whole stored form of a document that is put. */
+export function storedDocument(
+  document: Extract<DocumentWrite, { kind: 'put' }>['document'],
+  type: IdType,
+  stored: StoredContent | undefined,
+): Document {
+  return {
+    _id: encodeId(document.doc_id, type),
+    ...encodeDocument(document.typed ?? document.data, stored),
+    _sync_version: document.version,
+    _sync_scope_id: document.scope_id,
+    _sync_actor_id: document.actor_id,
+    _sync_client_id: document.client_id,
+    _sync_change_version: document.change_version,
+    _sync_hash: document.hash,
+  };
+}
+
+/** Matches the document only as the guard expects it. Null also matches a field that is not there. */
+export function guardFilter(
+  target: { readonly doc_id: string; readonly scope_id: string },
+  type: IdType,
+  guard: WriteGuard,
+): Document {
+  const { scope_id } = target;
+  return {
+    _id: encodeId(target.doc_id, type),
+    _sync_version: guard.version,
+    _sync_hash: guard.hash,
+    _sync_scope_id: guard.version === null ? { $in: [null, scope_id] } : scope_id,
+  };
+}
+
+function textOrNull(value: Json | undefined): string | null {
+  return typeof value === 'string' ? value : null;
+}

@@ -1,0 +1,86 @@
+/** Opens the client with the guarantees the design rests on, and refuses what would weaken them. */
+
+import { type Db, MongoClient, type MongoOptions, ReadConcern } from 'mongodb';
+import { StoreError } from '../../core/ports/store.ts';
+import { toStoreError } from './driver-errors.ts';
+
+/** How long an unreachable database is waited for, ms. */
+const SELECTION_LIMIT_MS = 5_000;
+/** Wire version of MongoDB 4.4, the first with `$unionWith`. */
+const WIRE_VERSION_MIN = 9;
+/** Wire version of MongoDB 8.0, the first with one bulk write over several collections. */
+const WIRE_VERSION_BULK = 25;
+
+/** An open connection. `clientBulkWrite`: the server takes one bulk write over several collections. */
+export interface Connection {
+  readonly client: MongoClient;
+  readonly db: Db;
+  readonly clientBulkWrite: boolean;
+}
+
+/** Connects. Throws `unavailable` when the database cannot be reached or cannot run transactions. */
+export async function connect(uri: string, database: string): Promise<Connection> {
+  const client = createClient(uri);
+  try {
+    await client.connect();
+    const hello = await client.db('admin').command({ hello: 1 });
+    refuseTopology(hello);
+    const db = client.db(database, {
+      readConcern: new ReadConcern('majority'),
+      writeConcern: { w: 'majority', j: true },
+      readPreference: 'primary',
+    });
+    return { client, db, clientBulkWrite: hello['maxWireVersion'] >= WIRE_VERSION_BULK };
+  } catch (error) {
+    await client.close();
+    throw toStoreError(error);
+  }
+}
+
+/** The cause of a refused URI is not kept: a parser's message may hold parts of it. */
+function createClient(uri: string): MongoClient {
+  let client: MongoClient;
+  try {
+    client = new MongoClient(uri, {
+      appName: 'offline-sync',
+      serverSelectionTimeoutMS: SELECTION_LIMIT_MS,
+      connectTimeoutMS: SELECTION_LIMIT_MS,
+      waitQueueTimeoutMS: SELECTION_LIMIT_MS,
+    });
+  } catch {
+    throw new StoreError('failed', 'the MongoDB URI is not valid');
+  }
+  const weakness = weaknessOf(client.options);
+  if (weakness !== undefined) {
+    throw new StoreError('failed', `the MongoDB URI weakens the store: leave out ${weakness}`);
+  }
+  return client;
+}
+
+/** The option of the URI that would let acknowledged changes be lost or read too early. */
+function weaknessOf(options: MongoOptions): string | undefined {
+  const { writeConcern, readConcern, readPreference } = options;
+  if (writeConcern?.w === 0 || writeConcern?.w === 1) return 'w=0 and w=1';
+  if (writeConcern?.journal === false) return 'journal=false';
+  const level = readConcern?.level;
+  if (level === 'local' || level === 'available') return 'readConcernLevel';
+  if (readPreference?.mode !== 'primary') return 'readPreference';
+  const unchecked = options.rejectUnauthorized === false || options.checkServerIdentity;
+  return unchecked ? 'tlsInsecure, tlsAllowInvalidCertificates and …Hostnames' : undefined;
+}
+
+function refuseTopology(hello: Record<string, unknown>): void {
+  if (hello['msg'] === 'isdbgrid') {
+    throw new StoreError('unavailable', 'a sharded cluster is not supported; use a replica set');
+  }
+  if (typeof hello['setName'] !== 'string') {
+    throw new StoreError(
+      'unavailable',
+      'this MongoDB runs standalone, without transactions; start it as a one-member replica set ' +
+        '(mongod --replSet rs0, then rs.initiate())',
+    );
+  }
+  if (!(Number(hello['maxWireVersion']) >= WIRE_VERSION_MIN)) {
+    throw new StoreError('unavailable', 'MongoDB 4.4 or newer is needed');
+  }
+}
