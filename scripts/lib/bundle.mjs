@@ -49,7 +49,7 @@ export async function bundleFlat(entries, outdir, options = {}) {
     platform: 'node',
     target: 'node20.19',
     packages: 'external',
-    chunkNames: 'chunk-[name]-[hash]',
+    chunkNames: '[name]-[hash]',
     sourcemap: true,
     sourcesContent: false,
     metafile: true,

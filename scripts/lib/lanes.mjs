@@ -5,7 +5,7 @@ import { listFiles } from './paths.mjs';
 /**
  * `folders` say what a lane holds; files whose name contains `mongo` inside `test/contract` belong to the
  * mongodb lane. `one_process` lanes share a process (fast, pure tests); the others isolate each file.
- * `minutes` bounds the whole lane, `test_seconds` one test. Lanes with `mongodb` get SYNC_TEST_MONGODB_URI;
+ * `minutes` bounds the whole lane, `test_seconds` one file. Lanes with `mongodb` get SYNC_TEST_MONGODB_URI;
  * `both_stores` lanes must then show tests with "mongo" in their title. `covered` lanes count for the coverage gate.
  */
 export const LANES = [
@@ -30,7 +30,7 @@ export const LANES = [
     concurrency: 1,
   }),
   lane('regressions', ['regressions'], { may_be_empty: true }),
-  lane('package', ['package'], { product: true, concurrency: 1 }),
+  lane('package', ['package'], { product: true, concurrency: 1, minutes: 5 }),
 ];
 
 /** Lanes that other versions of Node repeat with the same bundles. */
@@ -49,7 +49,7 @@ function lane(name, folders, options) {
     mongodb: 'none',
     both_stores: false,
     minutes: 4,
-    test_seconds: 120,
+    test_seconds: 180,
     concurrency: 2,
     may_be_empty: false,
     ...options,
