@@ -168,6 +168,11 @@ export interface RowRange {
   readonly scope_id: string;
   readonly after_seq: number;
   readonly max_rows: number;
+  /**
+   * A store that reads row by row may stop at the end of the bundle that holds the row of this
+   * number; others read on to `max_rows`.
+   */
+  readonly enough_rows?: number;
   /** Stop after about this many bytes of wire text (at least one row comes back). */
   readonly max_bytes: number;
 }

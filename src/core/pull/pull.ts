@@ -26,11 +26,14 @@ export async function servePull(
     collections: query.collections,
     action: 'pull',
   });
+  const filtered = collections.length < core.catalogue.size;
+  const max_rows = scanRows(query.limit, filtered);
   const work: PullWork = {
     store: core.store,
     scope_id: context.scope_id,
     since: query.since,
-    max_rows: scanRows(query.limit, collections.length < core.catalogue.size),
+    max_rows,
+    enough_rows: filtered ? max_rows : query.limit,
     cut: {
       limit: query.limit,
       max_bytes: core.limits.pull_max_bytes,
@@ -52,6 +55,8 @@ interface PullWork {
   readonly scope_id: string;
   readonly since: Hlc;
   readonly max_rows: number;
+  /** Rows after which a page is surely full: every row counts when nothing is filtered. */
+  readonly enough_rows: number;
   readonly cut: { limit: number; max_bytes: number; visible: ReadonlySet<string> };
 }
 
@@ -109,8 +114,9 @@ async function readWholeBundle(
 }
 
 function readRows(work: PullWork, after_seq: number, max_rows: number) {
-  const { store, scope_id, cut } = work;
-  return store.readRows({ scope_id, after_seq, max_rows, max_bytes: cut.max_bytes });
+  const { store, scope_id, cut, enough_rows } = work;
+  const { max_bytes } = cut;
+  return store.readRows({ scope_id, after_seq, max_rows, enough_rows, max_bytes });
 }
 
 interface AnswerOptions {

@@ -192,12 +192,12 @@ class EmbeddedStore implements SyncStore {
 
   readRows(range: RowRange): Promise<readonly OplogRead[]> {
     return this.#track(async () => {
-      const { scope_id, after_seq, max_rows, max_bytes } = range;
+      const { scope_id, after_seq, max_rows, enough_rows = max_rows, max_bytes } = range;
       const { probe, reader } = this.#parts;
       const newest = probe.first<[number]>(NEWEST_SEQ, [scope_id])?.[0] ?? 0;
-      const wanted = { scope_id, after_seq, max_rows, max_bytes };
+      const wanted = { scope_id, after_seq, max_rows, enough_rows, max_bytes };
       return decodeRange(
-        Math.min(newest - after_seq, max_rows) <= SMALL_RANGE_ROWS
+        Math.min(newest - after_seq, enough_rows) <= SMALL_RANGE_ROWS
           ? readRange(probe, wanted)
           : await reader.call('rows', wanted),
       );

@@ -94,6 +94,7 @@ export interface ReaderTasks {
       readonly scope_id: string;
       readonly after_seq: number;
       readonly max_rows: number;
+      readonly enough_rows: number;
       readonly max_bytes: number;
     };
     gives: RowsMessage;

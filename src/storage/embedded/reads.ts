@@ -65,19 +65,39 @@ const RANGE = `SELECT line, version, prev, seq, bundle_seq, ordinal, bundle_rows
 
 type RangeInput = ReaderTasks['rows']['takes'];
 
-/** Rows of a range until its bytes are reached; at least one. */
+/** Rows fetched by one statement: cheaper than one by one, and bounded where documents are large. */
+const BATCH_ROWS = 256;
+
+/** Rows of a range until its bytes are reached or its page is surely full; at least one. */
 export function readRange(connection: Connection, range: RangeInput): ReaderTasks['rows']['gives'] {
   const lines: string[] = [];
   const columns: Row[] = [];
   let bytes = 0;
-  const { scope_id, after_seq, max_rows } = range;
-  for (const row of connection.iterate<[string, ...Row]>(RANGE, [scope_id, after_seq, max_rows])) {
-    const [line, ...rest] = row;
-    bytes += line.length;
-    if (lines.length > 0 && bytes > range.max_bytes) break;
-    lines.push(line);
-    columns.push(rest);
+  let after = range.after_seq;
+  while (columns.length < range.max_rows) {
+    const wanted = Math.min(BATCH_ROWS, range.max_rows - columns.length);
+    const rows = connection.all<RangeRow>(RANGE, [range.scope_id, after, wanted]);
+    for (const [line, ...rest] of rows) {
+      bytes += line.length;
+      const full = columns.length >= range.enough_rows && endsBundle(columns.at(-1));
+      if (lines.length > 0 && (full || bytes > range.max_bytes)) return join(lines, columns);
+      lines.push(line);
+      columns.push(rest);
+      after = rest[2];
+    }
+    if (rows.length < wanted) break;
   }
+  return join(lines, columns);
+}
+
+/** Line, then version, prev, seq, bundle_seq, ordinal, bundle_rows, and the rest of the columns. */
+type RangeRow = [string, string, string, number, number, number, number, ...Row];
+
+function endsBundle(row: Row | undefined): boolean {
+  return row !== undefined && row[4] === Number(row[5]) - 1;
+}
+
+function join(lines: readonly string[], columns: readonly Row[]): ReaderTasks['rows']['gives'] {
   return { lines: lines.join('\n'), columns };
 }
 

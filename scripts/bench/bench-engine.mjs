@@ -1,0 +1,76 @@
+/** An engine over a store, without HTTP, and what the scenarios push through it. */
+
+import { randomUUID } from 'node:crypto';
+import { SyncEngine } from '../../src/core/engine.ts';
+import { nodeSystem } from '../../src/node-system.ts';
+import { LIMITS } from '../../src/protocol/pure/limits.ts';
+
+const DAY_SECONDS = 86_400;
+
+/** The layout of one collection `tasks`. */
+export function benchLayout() {
+  return {
+    collections: [{ name: 'tasks', id_type: 'string' }],
+    oplog_ttl_seconds: 30 * DAY_SECONDS,
+    receipt_ttl_seconds: 60 * DAY_SECONDS,
+    tombstone_ttl_seconds: 60 * DAY_SECONDS,
+    conflict_ttl_seconds: 60 * DAY_SECONDS,
+    catalogue_hash: 'bench',
+    new_epoch: 'bench',
+    new_cursor_key: nodeSystem.crypto.randomHex(32),
+  };
+}
+
+/** An engine whose calls take a context made by `engine.context(scope)`. */
+export async function createBenchEngine(store) {
+  const limits = Object.fromEntries(Object.entries(LIMITS).map(([key, { max }]) => [key, max]));
+  const engine = new SyncEngine({
+    store,
+    system: nodeSystem,
+    telemetry: { emit() {} },
+    access: { authorize: () => true },
+    catalogue: new Map([
+      [
+        'tasks',
+        {
+          name: 'tasks',
+          id_type: 'string',
+          resolver: 'lww',
+          delete_policy: 'resurrect_on_update',
+          scope_field: null,
+          scope: null,
+        },
+      ],
+    ]),
+    limits,
+    meta: await store.readMeta(),
+    push_on_reject: 'partial',
+    receipt_lifetime_ms: 60 * DAY_SECONDS * 1_000,
+    node_prefix: 'b',
+    app_name: 'bench',
+    server_version: '0',
+  });
+  engine.context = (scope_id) => ({
+    identity: { actor_id: 'bench', scope_ids: [scope_id] },
+    scope_id,
+    request_id: 'bench',
+  });
+  return engine;
+}
+
+/** A task of about 400 bytes. */
+export function newTask() {
+  const id = randomUUID();
+  return {
+    id,
+    data: {
+      title: `Call ${id.slice(0, 8)} about the delivery`,
+      done: false,
+      priority: 3,
+      tags: ['office', 'week', id.slice(0, 4)],
+      notes: 'x'.repeat(180),
+      owner: { name: 'Ada Okafor', email: 'ada@example.com' },
+      created: '2026-05-02T12:00:00.000Z',
+    },
+  };
+}
