@@ -41,7 +41,7 @@ test('[AR-18] the version that --version prints is the one of the package', () =
   assert.equal(PACKAGE_VERSION, manifest.version);
 });
 
-test('[AR-18] the changelog has an entry for this version', () => {
+test('[AR-18] CHANGELOG.md has an entry for this version', () => {
   assert.match(
     source('CHANGELOG.md').text,
     new RegExp(`^## ${manifest.version.replaceAll('.', '\\.')}\\b`, 'm'),
