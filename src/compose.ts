@@ -6,6 +6,7 @@
 
 import { existsSync } from 'node:fs';
 import { EARLIEST_TIME_MS, PACKAGE_VERSION } from './build-info.ts';
+import { ConfigError } from './config/config-error.ts';
 import { catalogueOf, wantedLayout } from './config/engine-settings.ts';
 import type { Config } from './config/finish-config.ts';
 import { maskUri } from './config/mask.ts';
@@ -118,14 +119,28 @@ async function openStore(config: Config, options: OpenStoreOptions): Promise<Syn
     return openEmbeddedStore({ data_dir: config.data_dir, mode: access, clock, onFatal });
   }
   const { openMongoStore } = await import('./storage/mongo/mongo-store.ts');
-  return openMongoStore({
+  const opening = openMongoStore({
     uri: config.mongodb_uri as string,
     database: config.database_name as string,
     node_id: nodeSystem.crypto.randomBase36(RANDOM_ID_LENGTH),
     collections: config.collections.map(({ name, id_type }) => ({ name, id_type })),
     clock,
-    mode,
+    // Nothing is written before the layout was verified; sessions open with the first push.
+    mode: 'tool',
   });
+  return opening.catch((error: unknown) => {
+    throw isRefusedUri(error) ? uriProblem(error) : error;
+  });
+}
+
+/** The driver judged the connection string before it connected: a fault of the configuration. */
+function isRefusedUri(error: unknown): error is StoreError {
+  return error instanceof StoreError && error.kind === 'failed' && error.cause === undefined;
+}
+
+function uriProblem({ message }: StoreError): ConfigError {
+  const example = 'mongodb://127.0.0.1:27017/?replicaSet=rs0';
+  return new ConfigError([{ where: 'mongodb_uri', message, example }]);
 }
 
 /** Who may call, by the configured mode. The configuration holds a secret when the mode needs one. */

@@ -2,7 +2,6 @@
 
 import type { Inspected } from '../core/pull/inspect.ts';
 import { closePullLine, type PullChange } from '../protocol/pull.ts';
-import type { Output } from './output.ts';
 
 type Row = Extract<Inspected, { kind: 'row' }>;
 
@@ -11,6 +10,17 @@ export interface RowPrinter {
   print(item: Inspected): Promise<void>;
   /** Says so when there was nothing to print. */
   end(): void;
+}
+
+/** Where rows go; `Output` is one. */
+export interface RowOutput {
+  readonly json: boolean;
+  readonly isTerminal: boolean;
+  readonly columns: number;
+  data(line: string): Promise<void>;
+  jsonLine(value: unknown): Promise<void>;
+  info(line: string): void;
+  warn(line: string): void;
 }
 
 /** What to print. */
@@ -29,7 +39,7 @@ const DOC_WIDTH_MIN = 12;
 const COLLECTION_WIDTH_MAX = 20;
 
 /** A table on a terminal unless --json, else JSON lines. */
-export function createRowPrinter(output: Output, options: RowPrinterOptions): RowPrinter {
+export function createRowPrinter(output: RowOutput, options: RowPrinterOptions): RowPrinter {
   const table = output.isTerminal && !output.json;
   const printRow = table ? tablePrinter(output, options) : jsonPrinter(output, options);
   let printed = 0;
@@ -54,7 +64,7 @@ function gapText({ scope_id, first }: Extract<Inspected, { kind: 'gap' }>): stri
     : `scope "${scope_id}": changes before ${first} are no longer kept`;
 }
 
-function jsonPrinter(output: Output, { data }: RowPrinterOptions) {
+function jsonPrinter(output: RowOutput, { data }: RowPrinterOptions) {
   return async ({ scope_id, row }: Row): Promise<void> => {
     const change = wireRow(row.line);
     await output.jsonLine({
@@ -79,7 +89,7 @@ function jsonPrinter(output: Output, { data }: RowPrinterOptions) {
   };
 }
 
-function tablePrinter(output: Output, { data, collections }: RowPrinterOptions) {
+function tablePrinter(output: RowOutput, { data, collections }: RowPrinterOptions) {
   const longest = Math.max('collection'.length, ...collections.map((name) => name.length));
   const collectionWidth = Math.min(COLLECTION_WIDTH_MAX, longest);
   const fixed = VERSION_WIDTH + SCOPE_WIDTH + collectionWidth + OPERATION_WIDTH + ACTOR_WIDTH + 10;

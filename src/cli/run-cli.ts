@@ -6,9 +6,6 @@ import { describeFailure, type Failure } from './failure.ts';
 import { printable } from './output.ts';
 import { createProgram } from './program.ts';
 
-/** Codes of commander that are no errors: help and version were asked for. */
-const ASKED_FOR = new Set(['commander.version', 'commander.helpDisplayed', 'commander.help']);
-
 /** Parses, runs and returns the exit code; never throws. */
 export async function runCli(args: readonly string[]): Promise<ExitCode> {
   let code: ExitCode = EXIT.ok;
@@ -23,7 +20,8 @@ export async function runCli(args: readonly string[]): Promise<ExitCode> {
     await program.parseAsync(args, { from: 'user' });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return ASKED_FOR.has(error.code) ? EXIT.ok : EXIT.usage;
+    // Help and version that were asked for arrive here as well, with exit code 0.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     const failure = describeFailure(error);
     report(failure, args.includes('--json'));
     return failure.exit;

@@ -3,9 +3,7 @@
 import { resolve } from 'node:path';
 import { LIMITS } from '../protocol/pure/limits.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
-import type { CollectionOptions, ParsedCollection, ParsedConfig } from './schema.ts';
-
-export type { CollectionOptions };
+import type { ParsedCollection, ParsedConfig } from './schema.ts';
 
 /** One collection with all its options. */
 export interface CollectionConfig extends ParsedCollection {

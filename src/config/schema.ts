@@ -374,8 +374,6 @@ export const ConfigSchema = z
   })
   .meta({ title: 'Configuration of offline-sync' });
 
-/** The configuration as it is written. */
-export type ConfigInput = z.input<typeof ConfigSchema>;
 /** The configuration with its static defaults. */
 export type ParsedConfig = z.output<typeof ConfigSchema>;
 /** Options of one collection with their defaults. */

@@ -42,7 +42,7 @@ export async function run(invocation: Invocation, flags: InitFlags): Promise<Exi
     const plan = await store.planSetup(layout);
     const blocked = plan.some((step) => step.action === 'blocked');
     const applied = !blocked && flags.dryRun !== true;
-    if (applied) await store.applySetup(layout);
+    if (applied) await applyOrExplain(invocation, () => store.applySetup(layout));
     return show(invocation, { plan, applied, config, file });
   });
 }
@@ -85,6 +85,19 @@ async function printPlan({ output }: Invocation, plan: readonly SetupStep[]): Pr
   for (const { action, kind, name, detail } of plan) {
     const subject = `${kind} ${name}`.padEnd(width);
     await output.data(`${SIGNS[action]} ${action.padEnd(7)} ${subject}  ${detail}`.trimEnd());
+  }
+}
+
+/** A refusal half-way is most often a missing right, so the list of rights comes with it. */
+async function applyOrExplain(
+  { output }: Invocation,
+  apply: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await apply();
+  } catch (error) {
+    for (const line of RIGHTS) output.error(line);
+    throw error;
   }
 }
 

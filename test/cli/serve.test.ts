@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import {
+  freshFolder,
+  jsonLines,
+  push,
+  pushOf,
+  run,
+  SECRET,
+  serve,
+  tokenOf,
+} from './support/command.ts';
+import { beginPush } from './support/half-push.ts';
+
+const FILE = `collections: [tasks]\nauto_init: true\nauth: {secret: ${SECRET}}\n`;
+
+test('[CL-4] in an empty folder serve starts, and the commands of its banner work as they stand', async (t) => {
+  const cwd = freshFolder(t);
+  const server = await serve(t, { cwd });
+  const lines = server.stderr().split('\n');
+  const commands = lines.filter((line) => /^(TOKEN=|curl )/.test(line));
+  assert.equal(commands.length, 4, server.stderr());
+  const script = commands.map((line) => (line.startsWith('curl') ? `${line}; echo` : line));
+  const { stdout } = await promisify(execFile)('sh', ['-ec', script.join('\n')]);
+  const [pushed, pulled, full] = jsonLines(stdout);
+  assert.equal((pushed?.results as { status: string }[])[0]?.status, 'accepted');
+  assert.equal((pulled?.changes as { doc_id: string }[])[0]?.doc_id, 't1');
+  assert.equal(full?.doc_id, 't1');
+});
+
+test('[CL-4] a first run keeps its data and its key for the next start', async (t) => {
+  const cwd = freshFolder(t);
+  const first = await serve(t, { cwd });
+  const token = await tokenOf(t, { cwd });
+  await push(first.url, token, pushOf('kept'));
+  first.signal('SIGTERM');
+  assert.equal(await first.ended, 0);
+  const second = await serve(t, { cwd });
+  const response = await fetch(`${second.url}/sync/full?collections=tasks`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  assert.match(await response.text(), /"doc_id":"kept"/);
+  assert.equal(statSync(join(cwd, '.offline-sync', 'dev-secret')).mode & 0o777, 0o600);
+});
+
+test('[CL-4] readiness, health and metrics answer without a token on loopback', async (t) => {
+  const { url } = await serve(t, { cwd: freshFolder(t) });
+  const ready = await fetch(`${url}/readyz`);
+  const checks = ((await ready.json()) as { checks: { name: string; ok: boolean }[] }).checks;
+  assert.equal(ready.status, 200);
+  assert.deepEqual(
+    checks.map(({ name, ok }) => [name, ok]),
+    [
+      ['database', true],
+      ['layout', true],
+      ['accepting', true],
+    ],
+  );
+  assert.equal((await fetch(`${url}/healthz`)).status, 200);
+  assert.match(await (await fetch(`${url}/metrics`)).text(), /^sync_push_total/m);
+});
+
+for (const [name, file, args, message] of [
+  ['no secret', 'collections: [tasks]\n', [], /auth\.secret: is required/],
+  [
+    'auth none on a host that others reach',
+    'collections: [tasks]\nauth: {mode: none}\n',
+    ['--host', '0.0.0.0'],
+    /loopback hosts only/,
+  ],
+  [
+    'a fault in the file',
+    'colections: [tasks]\n',
+    [],
+    /sync\.config\.yaml:1 {2}colections: unknown key; did you mean "collections"\?/,
+  ],
+] as const) {
+  test(`[CL-6] serve does not start with ${name}: exit 2`, async (t) => {
+    const cwd = freshFolder(t, { 'sync.config.yaml': file });
+    const { code, stderr } = await run(t, ['serve', ...args], { cwd });
+    assert.equal(code, 2);
+    assert.match(stderr, message);
+    assert.equal(existsSync(join(cwd, '.offline-sync')), false);
+  });
+}
+
+test('[CL-6] a first run serves loopback only', async (t) => {
+  const cwd = freshFolder(t);
+  const { code, stderr } = await run(t, ['serve', '--host', '0.0.0.0'], { cwd });
+  assert.equal(code, 2);
+  assert.match(stderr, /loopback only/);
+});
+
+test('[CL-6] a store that was not initialised is exit 3 with the command to run', async (t) => {
+  const cwd = freshFolder(t, { 'sync.config.yaml': FILE.replace('true', 'false') });
+  for (const args of [['serve'], ['serve', '--check'], ['inspect']]) {
+    const { code, stderr } = await run(t, args, { cwd });
+    assert.equal(code, 3, `${args}: ${stderr}`);
+    assert.match(stderr, /offline-sync init/);
+  }
+  assert.equal((await run(t, ['init'], { cwd })).code, 0);
+  assert.equal((await run(t, ['serve', '--check'], { cwd })).code, 0);
+});
+
+test('[CL-7] SIGTERM: a push in flight is finished, nobody new is let in, exit 0', async (t) => {
+  const place = { cwd: freshFolder(t, { 'sync.config.yaml': FILE }) };
+  const server = await serve(t, place);
+  const token = await tokenOf(t, place);
+  const inFlight = await beginPush(server.port, token, pushOf('in-flight'));
+  server.signal('SIGTERM');
+  await server.logged('server.draining');
+  await assert.rejects(fetch(`${server.url}/healthz`), 'a new connection is refused');
+  const { status, body } = await inFlight.finish();
+  assert.equal(status, 200, body);
+  assert.match(body, /"status":"accepted"/);
+  assert.equal(await server.ended, 0);
+  assert.match(server.stderr(), /"event":"server.stopped"/);
+  const rows = await run(t, ['inspect', '--since', '0'], place);
+  assert.deepEqual(
+    jsonLines(rows.stdout).map(({ doc_id }) => doc_id),
+    ['in-flight'],
+  );
+});
+
+test('[CL-7] SIGINT drains as well and exits 130', async (t) => {
+  const server = await serve(t, { cwd: freshFolder(t) });
+  server.signal('SIGINT');
+  assert.equal(await server.ended, 130);
+  assert.match(server.stderr(), /"event":"server.stopped"/);
+});
+
+test('[CL-7] a second signal ends at once', async (t) => {
+  const place = { cwd: freshFolder(t, { 'sync.config.yaml': `${FILE}drain_seconds: 600\n` }) };
+  const server = await serve(t, place);
+  await beginPush(server.port, await tokenOf(t, place), pushOf('lost'));
+  server.signal('SIGTERM');
+  await server.logged('server.draining');
+  server.signal('SIGTERM');
+  assert.equal(await server.ended, 1);
+  assert.doesNotMatch(server.stderr(), /"event":"server.stopped"/);
+});
+
+test('[CL-7] a caller that never finishes is cut after drain_seconds', async (t) => {
+  const place = { cwd: freshFolder(t, { 'sync.config.yaml': `${FILE}drain_seconds: 0\n` }) };
+  const server = await serve(t, place);
+  await beginPush(server.port, await tokenOf(t, place), pushOf('cut'));
+  server.signal('SIGTERM');
+  assert.equal(await server.ended, 0);
+});
+
+test('[CL-8] a second server on one data_dir is exit 5, and the first goes on', async (t) => {
+  const place = { cwd: freshFolder(t, { 'sync.config.yaml': FILE }) };
+  const server = await serve(t, place);
+  const { code, stderr } = await run(t, ['serve', '--port', '0'], place);
+  assert.equal(code, 5, stderr);
+  assert.match(stderr, /\(locked\)/);
+  await push(server.url, await tokenOf(t, place), pushOf('on'));
+});
+
+test('[CL-8] after kill -9 the next server starts', async (t) => {
+  const place = { cwd: freshFolder(t, { 'sync.config.yaml': FILE }) };
+  const first = await serve(t, place);
+  await push(first.url, await tokenOf(t, place), pushOf('before'));
+  first.signal('SIGKILL');
+  await first.ended;
+  const second = await serve(t, place);
+  await push(second.url, await tokenOf(t, place), pushOf('after'));
+});
+
+test('[CL-8] a port in use is exit 1 with one line of cause', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1');
+  t.after(() => other.close());
+  await new Promise((resolve) => other.once('listening', resolve));
+  const { port } = other.address() as AddressInfo;
+  const { code, stdout, stderr } = await run(t, ['serve', '--port', String(port)], {
+    cwd: freshFolder(t),
+  });
+  assert.deepEqual([code, stdout], [1, '']);
+  assert.match(
+    stderr,
+    new RegExp(`^error: .*127\\.0\\.0\\.1:${port}.*\\(listen_failed\\)\nfix: .*\n$`),
+  );
+});
+
+test('[CL-12] an unreachable database is exit 3 with its address and without the password', async (t) => {
+  const cwd = freshFolder(t, { 'sync.config.yaml': FILE });
+  const env = { MONGODB_URI: 'mongodb://me:hunter2@127.0.0.1:1/', MONGODB_DATABASE: 'app' };
+  const commands = [['serve', '--port', '0'], ['init'], ['inspect']];
+  for (const { code, stdout, stderr } of await Promise.all(
+    commands.map((args) => run(t, args, { cwd, env })),
+  )) {
+    assert.equal(code, 3, stderr);
+    assert.match(stderr, /127\.0\.0\.1:1\b.*\(database_unreachable\)/);
+    assert.ok(!`${stdout}${stderr}`.includes('hunter2'));
+  }
+});
+
+test('[CL-3] data goes to stdout and everything else to stderr', async (t) => {
+  const cwd = freshFolder(t);
+  const server = await serve(t, { cwd });
+  server.signal('SIGTERM');
+  await server.ended;
+  for (const line of server
+    .stderr()
+    .split('\n')
+    .filter((one) => one.startsWith('{'))) {
+    assert.equal(typeof (JSON.parse(line) as { event: unknown }).event, 'string');
+  }
+  const secret = readFileSync(join(cwd, '.offline-sync', 'dev-secret'), 'utf8').trim();
+  assert.ok(!server.stderr().includes(secret), 'the key is never shown');
+});
