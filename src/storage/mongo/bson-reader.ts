@@ -8,6 +8,7 @@
 
 import { BSONType, Decimal128 } from 'mongodb';
 import type { Json, JsonObject } from '../../protocol/pure/canonical-json.ts';
+import { canonicalDecimal } from '../../protocol/pure/extended-json.ts';
 
 /**
  * Where a number is stored otherwise than the codec would store it: `double` for 5.0, `long` for a
@@ -211,7 +212,9 @@ class BsonReader {
   decimal(): Json {
     const bytes = Uint8Array.from(this.#bytes.subarray(this.#at, this.#at + 16));
     this.#at += 16;
-    return { $numberDecimal: new Decimal128(bytes).toString() };
+    const text = new Decimal128(bytes).toString();
+    const value = { $numberDecimal: text };
+    return canonicalDecimal(text) === text ? value : this.outside(value);
   }
 
   regex(): Json {

@@ -22,19 +22,23 @@ export interface Connection {
 export async function connect(uri: string, database: string): Promise<Connection> {
   const client = createClient(uri);
   try {
-    await client.connect();
-    const hello = await client.db('admin').command({ hello: 1 });
-    refuseTopology(hello);
-    const db = client.db(database, {
-      readConcern: new ReadConcern('majority'),
-      writeConcern: { w: 'majority', j: true },
-      readPreference: 'primary',
-    });
-    return { client, db, clientBulkWrite: hello['maxWireVersion'] >= WIRE_VERSION_BULK };
+    return await connectionOf(client, database);
   } catch (error) {
     await client.close();
     throw toStoreError(error);
   }
+}
+
+/** The connection over a client. Concerns are set here, because every statement relies on them. */
+export async function connectionOf(client: MongoClient, database: string): Promise<Connection> {
+  const hello = await client.db('admin').command({ hello: 1 });
+  refuseTopology(hello);
+  const db = client.db(database, {
+    readConcern: new ReadConcern('majority'),
+    writeConcern: { w: 'majority', journal: true },
+    readPreference: 'primary',
+  });
+  return { client, db, clientBulkWrite: hello['maxWireVersion'] >= WIRE_VERSION_BULK };
 }
 
 /** The cause of a refused URI is not kept: a parser's message may hold parts of it. */
