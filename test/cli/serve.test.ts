@@ -29,8 +29,8 @@ test('[CL-4] in an empty folder serve starts, and the commands of its banner wor
   const script = commands.map((line) => (line.startsWith('curl') ? `${line}; echo` : line));
   const { stdout } = await promisify(execFile)('sh', ['-ec', script.join('\n')]);
   const [pushed, pulled, full] = jsonLines(stdout);
-  assert.equal((pushed?.results as { status: string }[])[0]?.status, 'accepted');
-  assert.equal((pulled?.changes as { doc_id: string }[])[0]?.doc_id, 't1');
+  assert.match(JSON.stringify(pushed), /"status":"accepted"/);
+  assert.match(JSON.stringify(pulled), /"doc_id":"t1"/);
   assert.equal(full?.doc_id, 't1');
 });
 

@@ -1,3 +1,6 @@
+// Placeholders of the configuration file look like those of template strings.
+/* biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are meant literally here */
+
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
