@@ -66,6 +66,8 @@ export async function startServer(
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
       maxHeaderSize: HEADER_BYTES_MAX,
+      // `isUsable` asks for it too, and answers with an envelope.
+      requireHostHeader: false,
     },
     createServer: createGuardedServer as typeof createServer,
   }) as Server;
@@ -104,7 +106,8 @@ function isUsable(incoming: IncomingMessage): boolean {
   if (hosts !== 1) return false;
   const host = incoming.headers.host ?? '';
   if (PLAIN_HOST.test(host) && PLAIN_TARGET.test(url)) return true;
-  return URL.canParse(url.startsWith('/') ? `http://${host}${url}` : url) && isHost(host);
+  if (url.includes('\\') || !isHost(host)) return false;
+  return URL.canParse(url.startsWith('/') ? `http://${host}${url}` : url);
 }
 
 const PLAIN_HOST = /^[a-z0-9._-]+(?::\d{1,5})?$/;

@@ -39,6 +39,7 @@ export interface FakeAnswers {
 export function fakeApp(answers: FakeAnswers = {}, options: Partial<AppOptions> = {}): FakeApp {
   const asked: FakeApp['asked'] = [];
   const finished: FinishedRequest[] = [];
+  let ticks = 0;
   const ask =
     <Query, Answer>(name: string, answer: (context: RequestContext, query: Query) => Answer) =>
     (context: RequestContext, query: Query): Answer => {
@@ -72,7 +73,7 @@ export function fakeApp(answers: FakeAnswers = {}, options: Partial<AppOptions> 
       token: null,
     },
     requestLog: { finished: (request) => finished.push(request) },
-    clock: { now: () => FAKE_NOW_MS, monotonic: () => performance.now(), sleep: async () => {} },
+    clock: { now: () => FAKE_NOW_MS, monotonic: () => ticks++, sleep: async () => {} },
     crypto: {
       randomBase36: (length) => 'r'.repeat(length),
       randomHex: (bytes) => '0'.repeat(2 * bytes),
