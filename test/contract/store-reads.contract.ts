@@ -32,6 +32,8 @@ export function readsContract(name: string, open: OpenStore): void {
   contractCase(`[ST-8] ${name}: a reset row has no document`, open, resetRow);
   contractCase(`[ST-8] ${name}: a range starts after its seq and is bounded`, open, ranges);
   contractCase(`[ST-8] ${name}: a range stops at its bytes`, open, bytesBound);
+  contractCase(`[ST-8] ${name}: a range that has enough rows ends with a bundle`, open, enough);
+  contractCase(`[ST-8] ${name}: a long range comes whole and in order`, open, longRange);
   contractCase(`[ST-8] ${name}: documents are read back as they were written`, open, readBack);
   contractCase(`[ST-8] ${name}: no read sees another scope`, open, canary);
   contractCase(`[ST-8] ${name}: scopes are listed in order`, open, listed);
@@ -145,6 +147,48 @@ async function bytesBound(world: World): Promise<void> {
     some.map((_, i) => i + 1),
   );
   assert.equal((await read(1_000_000)).length, 6);
+}
+
+async function enough(world: World): Promise<void> {
+  const scope = world.name('enough');
+  for (let i = 0; i < 3; i += 1) {
+    const ids = ['a', 'b', 'c'].map((part) => world.name(`e-${part}${i}`));
+    await world.commit(
+      scope,
+      ids.map((doc_id) => ({ doc_id, data: { i } })),
+    );
+  }
+  const read = (enough_rows: number, max_rows: number) =>
+    world.store.readRows({
+      scope_id: scope,
+      after_seq: 0,
+      max_rows,
+      enough_rows,
+      max_bytes: 1_000_000,
+    });
+  for (const enough_rows of [1, 2, 3, 4]) {
+    const rows = await read(enough_rows, 9);
+    const last = rows.at(-1);
+    assert.ok(rows.length >= enough_rows && rows.length <= 9);
+    assert.equal(last?.ordinal, 2, 'a bundle is read to its end');
+  }
+  assert.equal((await read(4, 5)).length, 5);
+}
+
+async function longRange(world: World): Promise<void> {
+  const scope = world.name('long');
+  const ids = Array.from({ length: 300 }, (_, i) => world.name(`long-${i}`));
+  const { outcome } = await world.commit(
+    scope,
+    ids.map((doc_id) => ({ doc_id, data: { doc_id } })),
+  );
+  const rows = await world.rows(scope);
+  assert.deepEqual(rows, outcome.plan.rows.map(asRead));
+  const lines = await world.lines(scope, 'documents', { limit: 200 });
+  assert.deepEqual(
+    lines.map((line) => (JSON.parse(line) as { doc_id: string }).doc_id),
+    [...ids].sort(),
+  );
 }
 
 async function readBack(world: World): Promise<void> {

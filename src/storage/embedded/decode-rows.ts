@@ -94,22 +94,38 @@ function decodeParent(row: Row): ParentRow {
   return { version, collection, doc_id, change_version } as ParentRow;
 }
 
-/** The columns of `sync_oplog` in the order of the range read, without the line. */
-type RangeRow = readonly [string, string, number, number, number, number, string, string | null];
-
-/** Rows of a range. No line holds a raw line feed, because JSON escapes it. */
-export function decodeRange({ lines, columns }: RowsMessage): OplogRead[] {
-  if (columns.length === 0) return [];
+/** Rows of a range, up to the one that reaches `max_bytes` of wire text; at least one. */
+export function decodeRange({ lines, fields }: RowsMessage, max_bytes: number): OplogRead[] {
+  if (fields === '') return [];
   const texts = lines.split('\n');
-  invariant(texts.length === columns.length, 'every row has one line');
-  return columns.map((row, i) => {
-    const [version, prev, seq, bundle_seq, ordinal, bundle_rows, collection, doc_id] =
-      row as unknown as RangeRow;
-    return {
-      ...{ version, prev, seq, bundle_seq, ordinal, bundle_rows, collection, doc_id },
-      operation: row[8],
-      origin: row[9],
-      line: texts[i],
-    } as OplogRead;
-  });
+  const rows = fields.split('\n');
+  invariant(texts.length === rows.length, 'every row has one line');
+  const found: OplogRead[] = [];
+  let bytes = 0;
+  for (const [i, row] of rows.entries()) {
+    const line = texts[i] as string;
+    bytes += line.length;
+    if (i > 0 && bytes > max_bytes) break;
+    found.push(decodeRow(row, line));
+  }
+  return found;
+}
+
+/** The id comes last, because a `reset` row has none. */
+function decodeRow(fields: string, line: string): OplogRead {
+  const column = fields.split('\t');
+  invariant(column.length <= 10, 'no column holds a tab');
+  return {
+    version: column[0],
+    prev: column[1],
+    seq: Number(column[2]),
+    bundle_seq: Number(column[3]),
+    ordinal: Number(column[4]),
+    bundle_rows: Number(column[5]),
+    collection: column[6],
+    doc_id: column[9] ?? null,
+    operation: column[7],
+    origin: column[8],
+    line,
+  } as OplogRead;
 }

@@ -196,11 +196,9 @@ class EmbeddedStore implements SyncStore {
       const { probe, reader } = this.#parts;
       const newest = probe.first<[number]>(NEWEST_SEQ, [scope_id])?.[0] ?? 0;
       const wanted = { scope_id, after_seq, max_rows, enough_rows, max_bytes };
-      return decodeRange(
-        Math.min(newest - after_seq, enough_rows) <= SMALL_RANGE_ROWS
-          ? readRange(probe, wanted)
-          : await reader.call('rows', wanted),
-      );
+      const small = Math.min(newest - after_seq, enough_rows) <= SMALL_RANGE_ROWS;
+      const found = small ? readRange(probe, wanted) : await reader.call('rows', wanted);
+      return decodeRange(found, max_bytes);
     });
   }
 

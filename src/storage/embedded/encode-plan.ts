@@ -114,7 +114,11 @@ function tombstoneRow(scope_id: string, stone: Tombstone): Row {
   return [scope_id, collection, doc_id, version, change_version, client_id, at_ms, line];
 }
 
+/** Separators of the range read (see `RowsMessage`); the rules of ids and names exclude them. */
+const SEPARATORS = /[\t\n]/;
+
 function oplogRow(row: OplogRow): Row {
+  invariant(!SEPARATORS.test(`${row.collection}${row.doc_id}`), 'ids hold no control characters');
   return [
     row.version,
     row.scope_id,

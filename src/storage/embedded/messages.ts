@@ -72,10 +72,13 @@ export interface WriterTasks {
   close: { takes: null; gives: null };
 }
 
-/** Columns of a range: text of all lines joined by line feeds, and the other columns of each row. */
+/**
+ * Rows of a range: their lines, and their other columns separated by tabs, each row ended by a line
+ * feed. Neither character occurs in a line or in a column.
+ */
 export interface RowsMessage {
   readonly lines: string;
-  readonly columns: readonly Row[];
+  readonly fields: string;
 }
 
 /** Which part of a full resync is read. */

@@ -2,6 +2,7 @@
 
 import type { Connection } from './connection.ts';
 import type { HeadRow, PageMessage, ReaderTasks, ReceiptKeyRow, Row } from './messages.ts';
+import type { SqlValue } from './sqlite-driver.ts';
 
 const RECEIPTS = `SELECT scope_id, actor_id, client_id, mutation_id, hash, collection, doc_id,
   result, at_ms FROM sync_receipts WHERE actor_id = ? AND client_id = ? AND mutation_id = ?`;
@@ -60,73 +61,95 @@ export function findFirstRow(connection: Connection, scope_id: string): Position
   return connection.first<PositionRow>(FIRST_ROW, [scope_id]);
 }
 
-const RANGE = `SELECT line, version, prev, seq, bundle_seq, ordinal, bundle_rows, collection, doc_id,
-  operation, origin FROM sync_oplog WHERE scope_id = ? AND seq > ? ORDER BY seq LIMIT ?`;
+/**
+ * Rows whose text SQLite joins in one step, which costs a third of fetching them one by one. Sixty
+ * documents of the largest size are the most that such a step holds in memory.
+ */
+const STEP_ROWS = 64;
 
-type RangeInput = ReaderTasks['rows']['takes'];
+/** The columns outside an aggregate are those of the row with the highest `seq`. */
+const ROWS_STEP = `SELECT count(*), max(seq), bundle_rows - 1 - ordinal,
+  group_concat(line, char(10)), group_concat(concat_ws(char(9), version, prev, seq, bundle_seq,
+  ordinal, bundle_rows, collection, operation, origin, doc_id), char(10))
+  FROM (SELECT * FROM sync_oplog WHERE scope_id = ? AND seq > ? ORDER BY seq LIMIT ?)`;
 
-/** Rows fetched by one statement: cheaper than one by one, and bounded where documents are large. */
-const BATCH_ROWS = 256;
+/** Rows of a step, their highest `seq`, how many rows its bundle has beyond it, lines and fields. */
+type RowsStep = [number, number, number, string, string];
 
-/** Rows of a range until its bytes are reached or its page is surely full; at least one. */
-export function readRange(connection: Connection, range: RangeInput): ReaderTasks['rows']['gives'] {
+/**
+ * Rows of a range, step by step, until its bytes are reached or its page is surely full: then on to
+ * the end of the bundle. The last step may go beyond the bytes.
+ */
+export function readRange(
+  connection: Connection,
+  range: ReaderTasks['rows']['takes'],
+): ReaderTasks['rows']['gives'] {
   const lines: string[] = [];
-  const columns: Row[] = [];
-  let bytes = 0;
+  const fields: string[] = [];
   let after = range.after_seq;
-  while (columns.length < range.max_rows) {
-    const wanted = Math.min(BATCH_ROWS, range.max_rows - columns.length);
-    const rows = connection.all<RangeRow>(RANGE, [range.scope_id, after, wanted]);
-    for (const [line, ...rest] of rows) {
-      bytes += line.length;
-      const full = columns.length >= range.enough_rows && endsBundle(columns.at(-1));
-      if (lines.length > 0 && (full || bytes > range.max_bytes)) return join(lines, columns);
-      lines.push(line);
-      columns.push(rest);
-      after = rest[2];
-    }
-    if (rows.length < wanted) break;
+  let end = Math.min(range.enough_rows, range.max_rows);
+  let count = 0;
+  let bytes = 0;
+  while (count < end && bytes < range.max_bytes) {
+    const values = [range.scope_id, after, Math.min(end - count, STEP_ROWS)];
+    const step = connection.first<RowsStep>(ROWS_STEP, values);
+    if (step === undefined || step[0] === 0) break;
+    const [found, newest, unfinished, text, columns] = step;
+    lines.push(text);
+    fields.push(columns);
+    count += found;
+    bytes += text.length;
+    after = newest;
+    if (count >= end) end = Math.min(range.max_rows, count + unfinished);
   }
-  return join(lines, columns);
+  return { lines: lines.join('\n'), fields: fields.join('\n') };
 }
 
-/** Line, then version, prev, seq, bundle_seq, ordinal, bundle_rows, and the rest of the columns. */
-type RangeRow = [string, string, string, number, number, number, number, ...Row];
+/** Rows, last id and joined text of a step. */
+type PageStep = [number, string, string];
 
-function endsBundle(row: Row | undefined): boolean {
-  return row !== undefined && row[4] === Number(row[5]) - 1;
+const STEPS = { documents: pageStep('sync_documents'), tombstones: pageStep('sync_tombstones') };
+
+function pageStep(table: string): string {
+  return `SELECT count(*), max(doc_id), group_concat(line, '') FROM (SELECT line, doc_id
+    FROM ${table} WHERE scope_id = ? AND collection = ? AND doc_id > ? ORDER BY doc_id LIMIT ?)`;
 }
 
-function join(lines: readonly string[], columns: readonly Row[]): ReaderTasks['rows']['gives'] {
-  return { lines: lines.join('\n'), columns };
-}
+const NEXT = { documents: nextId('sync_documents'), tombstones: nextId('sync_tombstones') };
 
-const PAGES = {
-  documents: `SELECT line, doc_id FROM sync_documents WHERE scope_id = ? AND collection = ?
-    AND doc_id > ? ORDER BY doc_id LIMIT ?`,
-  tombstones: `SELECT line, doc_id FROM sync_tombstones WHERE scope_id = ? AND collection = ?
-    AND doc_id > ? ORDER BY doc_id LIMIT ?`,
-} as const;
+function nextId(table: string): string {
+  return `SELECT doc_id FROM ${table} WHERE scope_id = ? AND collection = ? AND doc_id > ?
+    ORDER BY doc_id LIMIT 1`;
+}
 
 /** Text of one page that ends it early, so that large documents do not pile up, characters. */
 const PAGE_TEXT_MAX = 16_777_216;
 
-/** Lines of a page in id order. One row more than asked for says whether the page is the last. */
+/** Lines of a page in id order, step by step. */
 export function readPage(connection: Connection, page: PageMessage): ReaderTasks['page']['gives'] {
-  const { part, scope_id, collection, after, limit } = page;
-  let text = '';
-  let count = 0;
+  const { part, scope_id, collection, limit } = page;
+  const texts: string[] = [];
   let last_id: string | null = null;
-  const values = [scope_id, collection, after ?? '', limit + 1];
-  for (const [line, doc_id] of connection.iterate<[string, string]>(PAGES[part], values)) {
-    if (count === limit || (count > 0 && text.length + line.length > PAGE_TEXT_MAX)) {
-      return { text, count, last_id, more: true };
-    }
-    text += line;
-    count += 1;
-    last_id = doc_id;
+  let left = limit;
+  let length = 0;
+  while (left > 0 && length < PAGE_TEXT_MAX) {
+    const wanted = Math.min(left, STEP_ROWS);
+    const values: SqlValue[] = [scope_id, collection, last_id ?? page.after ?? '', wanted];
+    const step: PageStep | undefined = connection.first<PageStep>(STEPS[part], values);
+    if (step === undefined || step[0] === 0) return pageOf(texts, limit - left, last_id);
+    const [count, newest, text] = step;
+    texts.push(text);
+    length += text.length;
+    last_id = newest;
+    left -= count;
+    if (count < wanted) return pageOf(texts, limit - left, last_id);
   }
-  return { text, count, last_id, more: false };
+  const next = connection.first(NEXT[part], [scope_id, collection, last_id ?? page.after ?? '']);
+  return { ...pageOf(texts, limit - left, last_id), more: next !== undefined };
+}
+
+function pageOf(texts: readonly string[], count: number, last_id: string | null) {
+  return { text: texts.join(''), count, last_id, more: false };
 }
 
 const DOCUMENT = `SELECT collection, doc_id, scope_id, version, change_version, hash, actor_id,
