@@ -33,8 +33,7 @@ export class SyncClient {
    */
   constructor(options, saved = {}) {
     const { base = [], outbox = [], ...state } = saved;
-    const collections = [...options.collections].sort();
-    const client_id = options.clientId ?? crypto.randomUUID();
+    const { collections, clientId: client_id = crypto.randomUUID() } = options;
     // One `since` covers all collections: with others than before, the base copy starts anew.
     const since = state.collections?.join() === collections.join() ? state.since : null;
     this.#options = options;
@@ -130,7 +129,7 @@ export class SyncClient {
     const body = `{"client_id":${JSON.stringify(this.#state.client_id)},"changes":[${changes}]}`;
     const init = { method: 'POST', body, headers: { 'Content-Type': 'application/json' } };
     const { results } = await (await this.#request('push', init)).json();
-    if (batch.every(({ id }, i) => results[i]?.mutation_id === id)) return results;
+    if (batch.every(({ id }, i) => results[i].mutation_id === id)) return results;
     throw new Error('the answer does not fit the push');
   }
 
@@ -179,19 +178,20 @@ export class SyncClient {
   async #resync() {
     const query = new URLSearchParams({ collections: this.#state.collections, limit: FULL_LIMIT });
     const staged = emptyCopy(this.#state.collections);
-    let [end, epoch] = [];
-    do {
-      const response = await this.#request(`full?${query}`, {});
+    let [end, epoch] = [{}];
+    for (let next = this.#request(`full?${query}`, {}); end.cursor !== null; ) {
+      const response = await next;
       epoch = response.headers.get('Sync-Epoch');
-      // One parse for a page: a line feed never stands inside the JSON text of a line.
-      const lines = JSON.parse(`[${(await response.text()).trimEnd().replaceAll('\n', ',')}]`);
-      end = lines.pop();
-      if (end?.type !== 'end' || end.count !== lines.length) throw new Error('the page was cut');
-      for (const { collection, doc_id, version, data } of lines) {
+      const lines = (await response.text()).trimEnd().split('\n');
+      end = JSON.parse(lines.pop());
+      if (end.type !== 'end' || end.count !== lines.length) throw new Error('the page was cut');
+      query.set('cursor', end.cursor); // the next page is under way while this one is read
+      if (end.cursor !== null) next = this.#request(`full?${query}`, {});
+      for (const line of lines) {
+        const { collection, doc_id, version, data } = JSON.parse(line);
         staged.get(collection).set(doc_id, { version, data });
       }
-      query.set('cursor', end.cursor);
-    } while (end.cursor !== null);
+    }
     this.#base = staged;
     Object.assign(this.#state, { since: end.last_seq, low: end.last_seq, epoch });
     this.#see(end.last_seq);
