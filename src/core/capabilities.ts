@@ -3,7 +3,7 @@
 import { PROTOCOL_VERSION, SCHEMA_LEVEL } from '../protocol/version.ts';
 import type { Capabilities } from '../protocol/status.ts';
 import type { RequestContext } from './context.ts';
-import type { EngineOptions } from './parts.ts';
+import type { EngineLimits, EngineOptions } from './parts.ts';
 
 /** Describes the server; only collections that the caller may read are listed. */
 export function describeCapabilities(
@@ -28,6 +28,20 @@ export function describeCapabilities(
     epoch: options.meta.epoch,
     collections,
     features: { push: true, pull: true, full: true, atomic_bundle: true, live: false },
-    limits: { ...options.limits },
+    limits: publicLimits(options.limits),
+  };
+}
+
+/** A closed list: whatever else the given object holds (a configuration with secrets) stays here. */
+function publicLimits(limits: EngineLimits): Record<keyof EngineLimits, number> {
+  return {
+    push_max_changes: limits.push_max_changes,
+    max_document_bytes: limits.max_document_bytes,
+    pull_default_limit: limits.pull_default_limit,
+    pull_max_limit: limits.pull_max_limit,
+    pull_max_bytes: limits.pull_max_bytes,
+    full_default_limit: limits.full_default_limit,
+    full_max_limit: limits.full_max_limit,
+    max_clock_drift_ms: limits.max_clock_drift_ms,
   };
 }
