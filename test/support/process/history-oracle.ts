@@ -34,20 +34,29 @@ function scopeFaults(state: StoredState, scope_id: string): string[] {
 function chainFaults(rows: readonly StoredRow[]): string[] {
   return rows.flatMap((row, i) => {
     const before = rows[i - 1];
-    const at = `row ${row.seq} of ${row.scope_id} (${row.version})`;
-    if (before === undefined) return row.seq === 1 && row.prev !== '' ? [`${at}: a prev`] : [];
-    const faults: string[] = [];
-    if (row.seq === before.seq) faults.push(`${at}: forked, ${before.version} has the same seq`);
-    else if (row.seq !== before.seq + 1) faults.push(`${at}: rows lost after ${before.seq}`);
-    if (row.prev !== before.version) faults.push(`${at}: forked, prev is ${row.prev}`);
-    if (row.version <= before.version) faults.push(`${at}: not above ${before.version}`);
-    const sameBundle = row.bundle_seq === before.bundle_seq;
-    const ordinal = sameBundle ? before.ordinal + 1 : 0;
-    const ended = sameBundle || before.ordinal + 1 === before.bundle_rows;
-    const next = sameBundle || row.bundle_seq === before.bundle_seq + 1;
-    if (row.ordinal !== ordinal || !ended || !next) faults.push(`${at}: a torn bundle`);
-    return faults;
+    const faults = before === undefined ? firstFaults(row) : linkFaults(before, row);
+    return faults.map((fault) => `row ${row.seq} of ${row.scope_id} (${row.version}): ${fault}`);
   });
+}
+
+function firstFaults({ seq, prev }: StoredRow): string[] {
+  return seq === 1 && prev !== '' ? [`the first one has the prev ${prev}`] : [];
+}
+
+function linkFaults(before: StoredRow, row: StoredRow): string[] {
+  const faults: string[] = [];
+  if (row.seq === before.seq) faults.push(`forked, ${before.version} has the same seq`);
+  else if (row.seq !== before.seq + 1) faults.push(`rows lost after ${before.seq}`);
+  if (row.prev !== before.version) faults.push(`forked, prev is ${row.prev}`);
+  if (row.version <= before.version) faults.push(`not above ${before.version}`);
+  if (isTorn(before, row)) faults.push('a torn bundle');
+  return faults;
+}
+
+function isTorn(before: StoredRow, row: StoredRow): boolean {
+  if (row.bundle_seq === before.bundle_seq) return row.ordinal !== before.ordinal + 1;
+  const ended = before.ordinal + 1 === before.bundle_rows;
+  return !ended || row.ordinal !== 0 || row.bundle_seq !== before.bundle_seq + 1;
 }
 
 function headFaults(state: StoredState, rows: readonly StoredRow[], scope_id: string): string[] {

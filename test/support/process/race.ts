@@ -3,7 +3,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Acknowledged } from './history-oracle.ts';
 import type { Seeded } from './seeded.ts';
-import { type Caller, HttpFailure, pull, push, type WireChange, ZERO_HLC } from './wire.ts';
+import {
+  type Caller,
+  HttpFailure,
+  pull,
+  push,
+  type WireAnswer,
+  type WireChange,
+  ZERO_HLC,
+} from './wire.ts';
 
 /** Between two pulls of one puller, ms: the database of the tests takes long for a range of a log. */
 const IDLE_MS = 250;
@@ -28,7 +36,7 @@ export interface RaceOutcome {
   readonly torn: number;
   /** Answers that demanded a full resync. */
   readonly stale: number;
-  /** Requests that were answered with 5xx and sent again. */
+  /** Pushes that were answered with 503 and sent again. */
   readonly retried: number;
   readonly ms: number;
 }
@@ -40,8 +48,6 @@ interface Race {
   torn: number;
   stale: number;
   retried: number;
-  /** Head that the last answered push named: pullers end there or above. */
-  head: string;
   over: boolean;
 }
 
@@ -50,7 +56,7 @@ export async function runRace(options: RaceOptions): Promise<RaceOutcome> {
   const started = performance.now();
   const race: Race = {
     ...{ options, acknowledged: [], started },
-    ...{ torn: 0, stale: 0, retried: 0, head: ZERO_HLC, over: false },
+    ...{ torn: 0, stale: 0, retried: 0, over: false },
   };
   const pulling = options.pullers.map((puller) => pullOn(race, puller));
   await Promise.all(options.callers.map((caller) => pushOn(race, caller)));
@@ -63,26 +69,52 @@ export async function runRace(options: RaceOptions): Promise<RaceOutcome> {
 
 async function pushOn(race: Race, caller: Caller): Promise<void> {
   const { rows, limit_ms, random } = race.options;
-  let own: { doc_id: string; version: string } | undefined;
+  let own: Own | undefined;
   while (race.acknowledged.length < rows && performance.now() - race.started < limit_ms) {
-    const changes = Array.from({ length: random.chance(0.1) ? 3 : 1 }, () => newDocument(random));
-    if (own !== undefined && random.chance(0.2)) {
-      changes.push({ ...newDocument(random), doc_id: own.doc_id, parent_version: own.version });
-    }
-    const answer = await push(caller, changes).catch((error: unknown) => {
-      if (!(error instanceof HttpFailure) || error.status < 500) throw error;
-    });
-    if (answer === undefined) {
-      race.retried += 1;
-      continue;
-    }
-    for (const [i, { mutation_id, new_version }] of answer.results.entries()) {
-      if (new_version === null) throw new Error(`refused: ${JSON.stringify(answer.results[i])}`);
-      race.acknowledged.push({ mutation_id, version: new_version });
-      own = { doc_id: (changes[i] as WireChange).doc_id, version: new_version };
-    }
-    if (answer.head > race.head) race.head = answer.head;
+    const changes = drawChanges(random, own);
+    own = note(race, await pushUntilAnswered(race, caller, changes), changes) ?? own;
   }
+}
+
+/** A busy scope answers 503: the same push is sent again. */
+async function pushUntilAnswered(
+  race: Race,
+  caller: Caller,
+  changes: readonly WireChange[],
+): Promise<WireAnswer> {
+  for (;;) {
+    try {
+      return await push(caller, changes);
+    } catch (error) {
+      if (!(error instanceof HttpFailure) || error.status !== 503) throw error;
+      race.retried += 1;
+    }
+  }
+}
+
+interface Own {
+  readonly doc_id: string;
+  readonly version: string;
+}
+
+/** One new document, now and then three, now and then also an edit of an own one. */
+function drawChanges(random: Seeded, own: Own | undefined): WireChange[] {
+  const changes = Array.from({ length: random.chance(0.1) ? 3 : 1 }, () => newDocument(random));
+  if (own === undefined || !random.chance(0.2)) return changes;
+  const { doc_id, version: parent_version } = own;
+  return [...changes, { ...newDocument(random), doc_id, parent_version }];
+}
+
+/** Notes an answer; the last written document comes back. */
+function note(race: Race, answer: WireAnswer, changes: readonly WireChange[]): Own | undefined {
+  let own: Own | undefined;
+  for (const [i, result] of answer.results.entries()) {
+    const { mutation_id, new_version: version } = result;
+    if (version === null) throw new Error(`refused: ${JSON.stringify(result)}`);
+    race.acknowledged.push({ mutation_id, version });
+    own = { doc_id: (changes[i] as WireChange).doc_id, version };
+  }
+  return own;
 }
 
 function newDocument(random: Seeded): WireChange {
