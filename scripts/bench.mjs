@@ -39,8 +39,14 @@ if (groups.includes('http')) {
   await httpScenarios(report);
 }
 if (groups.includes('mongo')) {
+  const { startMongo } = await import('./mongodb.mjs');
   const { mongoScenarios } = await importBuilt('mongo');
-  await mongoScenarios(report);
+  const server = await startMongo({ syncOnCommit: true });
+  try {
+    await mongoScenarios(report, server);
+  } finally {
+    await server.stop();
+  }
 }
 if (process.argv.includes('--write')) record(report.lines);
 

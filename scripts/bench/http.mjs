@@ -10,7 +10,6 @@ const CALLERS = 64;
 const PUSHES_PER_CALLER = 60;
 const ROUNDS = 7;
 const DOCUMENTS = 100_000;
-const SINCE_ZERO = '19700101T000000.000Z-0000';
 
 /** Runs every HTTP scenario. */
 export async function httpScenarios(report) {
@@ -86,7 +85,7 @@ async function replayProduct(port, token, count) {
   const client = newClient(port, token);
   for (let i = 0; i < count; i += 1) {
     const { id, data } = newTask();
-    client.put('tasks', id, data);
+    await client.put('tasks', id, data);
   }
   return timed(() => client.push());
 }
@@ -182,7 +181,6 @@ function newClient(port, token) {
     token,
     clientId: randomUUID(),
     collections: ['tasks'],
-    since: SINCE_ZERO,
   });
 }
 

@@ -56,4 +56,8 @@ server.on('upgrade', (request, socket, head) => {
 server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`${JSON.stringify({ port: server.address().port })}\n`);
 });
-process.on('SIGTERM', () => process.exit(0));
+// Keeps the handle referenced, too: the driver closes a database that nothing refers to.
+process.on('SIGTERM', () => {
+  db.close();
+  process.exit(0);
+});

@@ -22,7 +22,7 @@ export async function startProduct() {
       `data_dir: ${path.join(folder, 'data')}`,
       'port: 0',
       'auto_init: true',
-      'log_level: warn',
+      'log_level: info',
       'collections: [tasks]',
       'auth:',
       `  secret: ${SECRET}`,
