@@ -1,20 +1,11 @@
-/** Fresh folders for embedded stores, and the machine's clock. */
+/** Fresh folders for embedded stores. */
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { performance } from 'node:perf_hooks';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { SyncStore } from '../../src/core/ports/store.ts';
-import type { Clock } from '../../src/core/ports/system.ts';
+import { nodeSystem } from '../../src/node-system.ts';
 import { openEmbeddedStore } from '../../src/storage/embedded/embedded-store.ts';
-
-/** The machine's clock. */
-export const machineClock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  sleep: (ms) => sleep(ms),
-};
 
 /** A new folder under the system's temporary one. */
 export function temporaryFolder(): string {
@@ -28,7 +19,7 @@ export async function openTemporaryStore(): Promise<{
   close(): Promise<void>;
 }> {
   const data_dir = temporaryFolder();
-  const store = await openEmbeddedStore({ data_dir, mode: 'write', clock: machineClock });
+  const store = await openEmbeddedStore({ data_dir, mode: 'write', clock: nodeSystem.clock });
   return {
     store,
     data_dir,

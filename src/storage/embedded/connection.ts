@@ -16,7 +16,10 @@ const ROLES = {
   probe: { busy_timeout: 5_000, cache_kib: 4_096 },
 } as const;
 
-/** A connection. Statements live as long as it does, so none is collected while it is iterated. */
+/**
+ * A connection. Statements live as long as it does, and none is read row by row: a statement that
+ * is collected while its rows are being taken ends the reading in one of the drivers.
+ */
 export class Connection {
   readonly #database: SqliteDatabase;
   readonly #statements = new Map<string, SqliteStatement>();
@@ -48,11 +51,6 @@ export class Connection {
   /** The first row, as an array of columns. */
   first<Row>(sql: string, values: readonly SqlValue[]): Row | undefined {
     return this.#statement(sql).get(...values) as Row | undefined;
-  }
-
-  /** Rows one by one. Leave the loop at any time; do not nest the same SQL. */
-  iterate<Row>(sql: string, values: readonly SqlValue[]): Iterable<Row> {
-    return this.#statement(sql).iterate(...values) as Iterable<Row>;
   }
 
   /** Runs `work` in a transaction of its own; rolls back when it throws. */

@@ -4,7 +4,7 @@
  * thread answers what costs microseconds.
  */
 
-import { isEmptyPlan, StoreError } from '../../core/ports/store.ts';
+import { StoreError } from '../../core/ports/store.ts';
 import type {
   CommitGroup,
   Committed,
@@ -158,10 +158,7 @@ class EmbeddedStore implements SyncStore {
   }
 
   commitGroup<T>(scope_id: string, group: CommitGroup<T>): Promise<Committed<T>> {
-    return this.#track(async () => {
-      if (group.budget_ms <= 0) throw new StoreError('deadline', 'The group has no time left.');
-      return this.#groups().commit(scope_id, group, isEmptyPlan);
-    });
+    return this.#track(async () => this.#groups().commit(scope_id, group));
   }
 
   readScope(

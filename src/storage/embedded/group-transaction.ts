@@ -40,8 +40,10 @@ export function loadGroup(connection: Connection, load: LoadMessage): LoadedMess
     const receipts = findReceiptRows(connection, load.receipts);
     return { head, receipts, ...loadDocuments(connection, load) };
   } catch (error) {
-    connection.rollback();
-    throw isBusy(error) ? new RetryError('The write lock is taken.', { cause: error }) : error;
+    closeAfterError(connection, error);
+    throw isBusy(error)
+      ? new RetryError('Another process holds the write lock.', { cause: error })
+      : asStoreError(error);
   }
 }
 

@@ -3,8 +3,13 @@
  * take turns in the order of their calls, because the file has one writer.
  */
 
-import { StoreError } from '../../core/ports/store.ts';
-import type { CommitGroup, Committed, Decision, GroupPlan } from '../../core/ports/store.ts';
+import {
+  type CommitGroup,
+  type Committed,
+  type Decision,
+  isEmptyPlan,
+  StoreError,
+} from '../../core/ports/store.ts';
 import type { ScopeHead } from '../../core/ports/records.ts';
 import type { Clock } from '../../core/ports/system.ts';
 import { decodeSnapshot } from './decode-rows.ts';
@@ -47,17 +52,14 @@ export class GroupWriter {
   }
 
   /** Runs the group until it is durable, refused, or out of time. */
-  async commit<T>(
-    scope_id: string,
-    group: CommitGroup<T>,
-    isEmpty: (plan: GroupPlan) => boolean,
-  ): Promise<Committed<T>> {
+  async commit<T>(scope_id: string, group: CommitGroup<T>): Promise<Committed<T>> {
+    if (group.budget_ms <= 0) throw new StoreError('deadline', 'The group has no time left.');
     const deadline = this.#clock.monotonic() + group.budget_ms;
     const load = encodeLoad(scope_id, group.load);
     for (let attempts = 1; ; attempts += 1) {
       this.assertWriting();
       try {
-        const { outcome, written } = await this.#attempt({ load, group, deadline, isEmpty });
+        const { outcome, written } = await this.#attempt({ load, group, deadline });
         return { outcome, written, attempts };
       } catch (error) {
         if (error instanceof FatalError) this.#fail(error);
@@ -84,12 +86,11 @@ export class GroupWriter {
     readonly load: LoadMessage;
     readonly group: CommitGroup<T>;
     readonly deadline: number;
-    isEmpty(plan: GroupPlan): boolean;
   }): Promise<{ readonly outcome: T; readonly written: boolean }> {
     const loaded = await this.#writer.call('load', run.load);
     const { scope_id } = run.load;
     const decided = await this.#decide(scope_id, loaded, run);
-    if (run.isEmpty(decided.plan)) {
+    if (isEmptyPlan(decided.plan)) {
       await this.#writer.call('abort', null);
       return { outcome: decided.outcome, written: false };
     }
@@ -113,8 +114,13 @@ export class GroupWriter {
       const decision = decided instanceof Promise ? await decided : decided;
       return { ...decision, message: encodePlan(scope_id, decision.plan, head) };
     } catch (error) {
-      await this.#writer.call('abort', null);
+      await this.#abandon();
       throw error;
     }
+  }
+
+  /** A thread that is gone has no open transaction; its end is told elsewhere. */
+  async #abandon(): Promise<void> {
+    await this.#writer.call('abort', null).catch(() => null);
   }
 }

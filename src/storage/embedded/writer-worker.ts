@@ -60,8 +60,8 @@ class Writer {
 
   #runGroup(request: TaskRequest): boolean {
     const load = request.input as WriterTasks['load']['takes'];
-    if (!this.#reply(request, () => loadGroup(this.#connection, load))) return false;
-    if (!this.#connection.inTransaction) return true;
+    const alive = this.#reply(request, () => loadGroup(this.#connection, load));
+    if (!alive || !this.#connection.inTransaction) return alive;
     const next = this.#inbox.nextOf(['write', 'abort']);
     return this.#reply(next, () => {
       if (next.task === 'abort') this.#connection.rollback();
