@@ -64,12 +64,10 @@ async function main() {
   removeStaleBuilds();
   const plan = planLanes();
   if (wants('check') && whole()) await checkLane();
-  await bundleTests(plan);
-  if (plan.some(({ lane }) => lane.product)) await buildProduct();
-  await runPlan(plan);
-  if (wants('node')) await otherNodes(plan);
-  if (wants('coverage') && whole()) {
-    tally.add('coverage', await coverageGate(coverageDir));
+  if (await built(plan)) {
+    await runPlan(plan);
+    if (wants('node')) await otherNodes(plan);
+    if (wants('coverage') && whole()) tally.add('coverage', await coverageGate(coverageDir));
   }
   process.exitCode = tally.print() ? 0 : 1;
 }
@@ -116,6 +114,18 @@ async function checkLane() {
     seconds: (performance.now() - started) / 1000,
     notes: failed.map((one) => `✗ ${one.name}`),
   });
+}
+
+/** False when there is nothing to run: a build that failed is one failure and the end. */
+async function built(plan) {
+  try {
+    await bundleTests(plan);
+    if (plan.some(({ lane }) => lane.product)) await buildProduct();
+    return true;
+  } catch (error) {
+    tally.add('build', { passed: 0, failed: 1, notes: [`✗ ${error.message}`] });
+    return false;
+  }
 }
 
 async function bundleTests(plan) {

@@ -1,7 +1,13 @@
 /** Child processes with a time limit that leave nothing running. */
 
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT } from './paths.mjs';
+
+/** How long members of a group may outlive the command, and how often that is looked at. */
+const LEAVE_LIMIT_MS = 1_000;
+const LEAVE_POLL_MS = 20;
 
 const running = new Set();
 
@@ -37,12 +43,14 @@ export function runProcess(command, args, { limitMs, env, cwd = ROOT, capture = 
       running.delete(child.pid);
       reject(error);
     });
-    child.once('exit', (code) => {
+    const closed = child.stdout === null ? undefined : once(child, 'close');
+    child.once('exit', async (code) => {
       clearTimeout(timer);
+      const leftovers = !(await isGoneSoon(child.pid));
+      killGroup(child.pid);
       running.delete(child.pid);
-      const leftovers = killGroup(child.pid);
-      if (child.stdout === null) resolve({ code, timedOut, leftovers, output });
-      else child.once('close', () => resolve({ code, timedOut, leftovers, output }));
+      await closed;
+      resolve({ code, timedOut, leftovers, output });
     });
   });
 }
@@ -52,11 +60,28 @@ export function killRunning() {
   for (const pid of running) killGroup(pid);
 }
 
-function killGroup(pid) {
+/** Helpers that end when their pipe closes (esbuild's service) need a moment. */
+async function isGoneSoon(pid) {
+  for (let waited = 0; waited < LEAVE_LIMIT_MS; waited += LEAVE_POLL_MS) {
+    if (!groupExists(pid)) return true;
+    await sleep(LEAVE_POLL_MS);
+  }
+  return !groupExists(pid);
+}
+
+function groupExists(pid) {
   try {
-    process.kill(-pid, 'SIGKILL');
+    process.kill(-pid, 0);
     return true;
   } catch {
     return false;
+  }
+}
+
+function killGroup(pid) {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // The group is gone already.
   }
 }
