@@ -2,7 +2,6 @@
 
 import type { ChangeResult } from '../../protocol/change.ts';
 import { compareHlc, type Hlc, parseHlc } from '../../protocol/pure/hlc.ts';
-import { canonicalJson } from '../../protocol/pure/canonical-json.ts';
 import { resurrects } from '../conflict/delete-policy.ts';
 import { type Detected, detect } from '../conflict/detect.ts';
 import { effectiveStamp, lastWriterWins } from '../conflict/last-writer-wins.ts';
@@ -10,6 +9,7 @@ import { invariant } from '../invariant.ts';
 import type { Receipt, StoredResult } from '../ports/records.ts';
 import type { ChangeRef } from '../ports/store.ts';
 import type { AdmittedChange } from './check-changes.ts';
+import { conflictEntry } from './conflict-entry.ts';
 import type { CheckedPush, GroupInput } from './group-input.ts';
 import type { DeletedState, DocumentState, LiveState } from './document-state.ts';
 import type { PushDraft, RowDraft } from './push-draft.ts';
@@ -32,14 +32,13 @@ export function decideChange(change: AdmittedChange, place: ChangePlace): Change
   const refusal = refuse(change, place);
   if (refusal !== undefined) return rejection(change, refusal);
   const state = comparable(change, place);
-  const lineage = place.draft.continuesLineage(change.collection, change.doc_id);
+  const current = state.kind === 'absent' ? null : state.version;
+  const lineage = place.draft.continuesLineage(change, current);
   const parent = parentOf(change, place);
   const { operation, content_hash } = change;
   const detected = detect({ operation, content_hash, parent, lineage }, state);
   const stamp = stampOf(change, state, { place, lineage, parent });
-  const result = carryOut(change, { place, state, detected, stamp });
-  place.draft.extendLineage(change.collection, change.doc_id, result.resolution !== 'current');
-  return result;
+  return carryOut(change, { place, state, detected, stamp });
 }
 
 function knownReceipt(change: AdmittedChange, { push, draft }: ChangePlace): Receipt | undefined {
@@ -48,9 +47,14 @@ function knownReceipt(change: AdmittedChange, { push, draft }: ChangePlace): Rec
   return draft.receipt({ actor_id, client_id, mutation_id: change.mutation_id });
 }
 
-/** A mutation that was answered before: the stored result, with the document read again. */
+/**
+ * A mutation that was answered before: the stored result, with the document read again. It keeps its
+ * place in the lineage, because a client that missed the answer repeats it with newer edits behind it.
+ */
 function repeated(change: AdmittedChange, receipt: Receipt, place: ChangePlace): ChangeResult {
   if (receipt.hash !== change.mutation_hash) return rejection(change, 'mutation_id_reused');
+  if (receipt.result.resolution === 'current') place.draft.breakLineage(change);
+  else place.draft.extendLineage(change, receipt.result.new_version);
   const state = place.draft.state(change.collection, change.doc_id);
   const data = state.kind === 'live' ? state.data : null;
   return effectResult(change, receipt.result, {
@@ -62,12 +66,12 @@ function repeated(change: AdmittedChange, receipt: Receipt, place: ChangePlace):
 function refuse(change: AdmittedChange, { input, draft, ref }: ChangePlace) {
   const refused = input.refused.get(ref);
   if (refused !== undefined) return refused;
-  const { now_ms } = input.snapshot;
+  const { now_ms, head } = input.snapshot;
   const { receipt_lifetime_ms, max_clock_drift_ms } = input.settings;
+  // A head ahead of the clock (which was set back) has handed out such versions itself.
+  const newest_ms = Math.max(now_ms, head.hlc_p) + max_clock_drift_ms;
   if (timeOf(change.change_version) < now_ms - receipt_lifetime_ms) return 'mutation_too_old';
-  if (change.parent_version && timeOf(change.parent_version) > now_ms + max_clock_drift_ms) {
-    return 'hlc_invalid';
-  }
+  if (change.parent_version && timeOf(change.parent_version) > newest_ms) return 'hlc_invalid';
   const state = draft.state(change.collection, change.doc_id);
   if (state.kind === 'unavailable') return 'id_unavailable';
   if (state.kind === 'read_only') return 'document_validation';
@@ -176,7 +180,10 @@ function parentStamp(change: AdmittedChange, state: Comparable, of: StampInput):
   }
   const row = of.place.input.snapshot.parents.find((candidate) => candidate.version === of.parent);
   const own = row?.collection === change.collection && row.doc_id === change.doc_id;
-  return own ? (row.change_version ?? row.version) : of.parent;
+  if (own) return row.change_version ?? row.version;
+  // A version from a receipt is the time of that push, not of the edit: no measure for a stamp. The
+  // client's own clock keeps its edits in order.
+  return of.parent === change.parent_version ? of.parent : null;
 }
 
 interface Verdict {
@@ -194,8 +201,10 @@ function carryOut(change: AdmittedChange, verdict: Verdict): ChangeResult {
   }
   invariant(state.kind !== 'absent', 'an absent document meets no conflict');
   const wins = detected === 'ahead' || incomingWins(change, state, { place, stamp });
-  place.draft.addConflict(conflictEntry(change, state, { place, stamp, wins }));
+  const { push, input } = place;
+  place.draft.addConflict(conflictEntry(change, state, { push, input, stamp, wins }));
   if (wins) return written(change, write(change, verdict), { place, resolution: 'incoming' });
+  place.draft.breakLineage(change);
   const lost = {
     status: 'conflict_resolved',
     resolution: 'current',
@@ -236,13 +245,17 @@ function keepAsItIs(change: AdmittedChange, { place, state, stamp }: Verdict): C
   invariant(state.kind !== 'absent', 'an absent document has no content to keep');
   const client_id = place.push.client_id;
   const current = state.change_version;
+  place.draft.extendLineage(change, state.version);
   if (stamp !== null && current !== null) {
     const hash = change.content_hash;
-    const later = lastWriterWins(
-      { stamp, client_id, hash },
-      { stamp: current, client_id: state.client_id ?? '', hash },
-    );
-    if (later) touch(change, { ...state, change_version: stamp, client_id }, place);
+    const incoming = { stamp, client_id, hash };
+    const standing = { stamp: current, client_id: state.client_id ?? '', hash };
+    if (lastWriterWins(incoming, standing)) {
+      touch(change, { ...state, change_version: stamp, client_id }, place);
+    } else if (lastWriterWins(standing, incoming)) {
+      // A later edit of somebody else has the same content: it is what newer edits must beat.
+      place.draft.breakLineage(change);
+    }
   }
   const version = state.version ?? change.parent_version;
   return effectResult(change, {
@@ -309,6 +322,7 @@ function written(
     new_version: version,
     server_version: null,
   } as const;
+  how.place.draft.extendLineage(change, version);
   addReceipt(change, result, how.place);
   return effectResult(change, result);
 }
@@ -331,54 +345,4 @@ function addReceipt(
     result: { ...result, bundle_seq: null },
     at_ms: input.snapshot.now_ms,
   });
-}
-
-/** Both sides of a conflict; the loser's payload lives here. Its id is the same on every repeat. */
-function conflictEntry(
-  change: AdmittedChange,
-  state: LiveState | DeletedState,
-  of: { readonly place: ChangePlace; readonly stamp: Hlc | null; readonly wins: boolean },
-) {
-  const { push, input } = of.place;
-  const identity = canonicalJson([
-    push.scope_id,
-    push.actor_id,
-    push.client_id,
-    change.mutation_id ?? change.mutation_hash,
-    change.collection,
-    change.doc_id,
-    state.version,
-  ]);
-  const deleted = state.kind === 'deleted';
-  return {
-    conflict_id: input.digest(identity).slice(0, 32),
-    scope_id: push.scope_id,
-    collection: change.collection,
-    doc_id: change.doc_id,
-    conflict_type: deleted
-      ? 'deleted_remote'
-      : change.operation === 'delete'
-        ? 'deleted_local'
-        : 'modified_both',
-    winner: of.wins ? 'incoming' : 'current',
-    actor_id: push.actor_id,
-    client_id: push.client_id,
-    mutation_id: change.mutation_id,
-    parent_version: change.parent_version,
-    local: {
-      operation: change.operation,
-      data: change.data,
-      version: null,
-      change_version: of.stamp,
-      client_id: push.client_id,
-    },
-    remote: {
-      operation: deleted ? 'delete' : 'upsert',
-      data: deleted ? null : state.data,
-      version: state.version,
-      change_version: state.change_version,
-      client_id: state.client_id,
-    },
-    at_ms: input.snapshot.now_ms,
-  } as const;
 }

@@ -40,7 +40,7 @@ function decidePush(input: GroupInput, place: number, work: PushWork): PushOutco
     return decideChange(change, { input, push, draft, ref });
   });
   if (push.atomic === 'bundle' && results.some((result) => result.status === 'rejected')) {
-    return rolledBack(push, results);
+    return rolledBack(push, results, (mutation_id) => draft.isStored({ ...push, mutation_id }));
   }
   const bundle_seq = sealer.seal(draft.rows);
   draft.keep(bundle_seq);
@@ -57,11 +57,21 @@ function decidePush(input: GroupInput, place: number, work: PushWork): PushOutco
   };
 }
 
-/** Bundle mode with a rejection: the culprits keep their codes, the others say why nothing was stored. */
-export function rolledBack(push: CheckedPush, results: readonly ChangeResult[]): PushOutcome {
+/**
+ * Bundle mode with a rejection: the culprits keep their codes, the others say why nothing was stored.
+ * A repeat keeps its answer only when the mutation is stored: a second copy inside this very push
+ * goes with the first.
+ */
+export function rolledBack(
+  push: CheckedPush,
+  results: readonly ChangeResult[],
+  isStored: (mutation_id: string) => boolean,
+): PushOutcome {
+  const keeps = ({ status, duplicate, mutation_id }: ChangeResult) =>
+    status === 'rejected' || (duplicate && mutation_id !== null && isStored(mutation_id));
   return {
     results: results.map((result, index) =>
-      result.status === 'rejected' || result.duplicate
+      keeps(result)
         ? result
         : rejection(push.changes[index] as AdmittedChange, 'batch_rolled_back'),
     ),

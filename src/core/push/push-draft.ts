@@ -2,7 +2,7 @@
 
 import type { Hlc } from '../../protocol/pure/hlc.ts';
 import type { ConflictEntry, Operation, Origin, Receipt } from '../ports/records.ts';
-import type { ChangeRef } from '../ports/store.ts';
+import type { ChangeRef, DocumentKey } from '../ports/store.ts';
 import type { JsonObject } from '../../protocol/pure/canonical-json.ts';
 import { type DocumentState, documentKey, type InitialState } from './document-state.ts';
 
@@ -51,8 +51,8 @@ export class PushDraft {
   readonly #touched = new Map<string, TouchedState>();
   readonly #receipts = new Map<string, Receipt>();
   readonly #conflicts = new Map<string, ConflictEntry>();
-  /** Per document: whether every change of this push to it was taken, one on top of the other. */
-  readonly #lineage = new Map<string, boolean>();
+  /** Per document: the version that this push's newest change to it left; "lost" once one has lost. */
+  readonly #lineage = new Map<string, { readonly version: Hlc | null } | 'lost'>();
 
   constructor(group: GroupDraft) {
     this.#group = group;
@@ -70,20 +70,31 @@ export class PushDraft {
     this.#touched.set(documentKey(next.collection, next.doc_id), next);
   }
 
-  /** True when this push's earlier changes to the document form an unbroken chain [CR-5]. */
-  continuesLineage(collection: string, doc_id: string): boolean {
-    return this.#lineage.get(documentKey(collection, doc_id)) === true;
+  /** True when the document stands as this push's earlier changes left it and none of them lost [CR-5]. */
+  continuesLineage({ collection, doc_id }: DocumentKey, current: Hlc | null): boolean {
+    const left = this.#lineage.get(documentKey(collection, doc_id));
+    return left !== undefined && left !== 'lost' && left.version === current;
   }
 
-  /** Records that a change to the document was taken, or lost. A lost one breaks the chain for good. */
-  extendLineage(collection: string, doc_id: string, taken: boolean): void {
+  /** Records the version that a change left. A repeat counts too: what follows was made on it. */
+  extendLineage({ collection, doc_id }: DocumentKey, version: Hlc | null): void {
     const key = documentKey(collection, doc_id);
-    this.#lineage.set(key, taken && this.#lineage.get(key) !== false);
+    if (this.#lineage.get(key) !== 'lost') this.#lineage.set(key, { version });
+  }
+
+  /** Records that a change to the document lost: later ones of this push stand for themselves. */
+  breakLineage({ collection, doc_id }: DocumentKey): void {
+    this.#lineage.set(documentKey(collection, doc_id), 'lost');
   }
 
   receipt(owner: ReceiptOwner): Receipt | undefined {
     const key = receiptKey(owner);
     return this.#receipts.get(key) ?? this.#group.receipts.get(key);
+  }
+
+  /** True when the mutation was answered before this push, by the store or earlier in the group. */
+  isStored(owner: ReceiptOwner): boolean {
+    return this.#group.receipts.has(receiptKey(owner));
   }
 
   addReceipt(receipt: Receipt): void {

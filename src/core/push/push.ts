@@ -107,7 +107,7 @@ function outcomeWithoutCommit(push: CheckedPush): PushOutcome | undefined {
       ? rejection(change, change.code, change.issues)
       : rejection(change, 'batch_rolled_back'),
   );
-  if (hopeless) return rolledBack(push, results);
+  if (hopeless) return rolledBack(push, results, () => false);
   return { results, bundle_seq: null, rolled_back: false, rows: 0, conflicts: [] };
 }
 
