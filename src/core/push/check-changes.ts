@@ -215,7 +215,7 @@ function stampPath(data: JsonObject, path: readonly string[], scope_id: string):
   if (rest.length === 0) {
     if (value === scope_id) return data;
     if (value === undefined) return { ...data, [key]: scope_id };
-  } else if (value === undefined || isObject(value)) {
+  } else if (value === undefined || (isObject(value) && !isWrapper(value))) {
     return { ...data, [key]: stampPath((value ?? {}) as JsonObject, rest, scope_id) };
   }
   throw new Refusal('scope_forbidden', [
@@ -225,6 +225,11 @@ function stampPath(data: JsonObject, path: readonly string[], scope_id: string):
       message: "leave the scope field out or send the request's scope",
     },
   ]);
+}
+
+/** True for an Extended JSON value of a checked document: it is one value, nothing goes into it. */
+function isWrapper(value: Record<string, unknown>): boolean {
+  return Object.keys(value).some((key) => key.startsWith('$'));
 }
 
 /** "" and the zero HLC mean "no parent", because seed clients send them on their first edits. */
