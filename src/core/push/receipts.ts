@@ -1,6 +1,7 @@
 /** Pure retries: a push whose every admitted change has a receipt is answered without a lock. */
 
 import type { JsonObject } from '../../protocol/pure/canonical-json.ts';
+import { invariant } from '../invariant.ts';
 import type { ReceiptKey, SyncStore } from '../ports/store.ts';
 import type { AdmittedChange } from './check-changes.ts';
 import type { CheckedPush, PushOutcome } from './group-input.ts';
@@ -37,7 +38,8 @@ export async function answerRetries(
         mutation_id: change.mutation_id as string,
       }),
     );
-  if (admitted.some((change) => receiptOf(change) === undefined)) return undefined;
+  // A reused id is no repeat: the decision refuses it, and in bundle mode the push with it.
+  if (admitted.some((change) => receiptOf(change)?.hash !== change.mutation_hash)) return undefined;
   const current = await readCurrent(
     store,
     push.scope_id,
@@ -46,9 +48,7 @@ export async function answerRetries(
   const results = push.changes.map((change) => {
     if (change.kind === 'rejected') return rejection(change, change.code, change.issues);
     const receipt = receiptOf(change);
-    if (receipt === undefined || receipt.hash !== change.mutation_hash) {
-      return rejection(change, 'mutation_id_reused');
-    }
+    invariant(receipt !== undefined, 'every admitted change was found');
     const data = current.get(documentKey(change.collection, change.doc_id)) ?? null;
     return effectResult(change, receipt.result, {
       duplicate: true,
