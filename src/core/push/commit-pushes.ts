@@ -26,8 +26,27 @@ export interface PushSettled {
   readonly head_bundle_seq: number;
 }
 
-/** Commits the jobs as one group. Settles every job; never throws for one of them. */
+/**
+ * Commits the jobs as one group. Settles every job; never throws for one of them. A job whose time is
+ * over is answered alone: under load the group behind it must not fall apart.
+ */
 export async function commitPushes(
+  core: EngineCore,
+  scope_id: string,
+  jobs: readonly PushJob[],
+): Promise<readonly JobOutcome<PushSettled>[]> {
+  const now = core.system.clock.monotonic();
+  const inTime = jobs.filter((job) => job.deadline_at > now);
+  const settled = inTime.length === 0 ? [] : await commitInTime(core, scope_id, inTime);
+  const outcomes = new Map(inTime.map((job, index) => [job, settled[index]]));
+  return jobs.map((job) => outcomes.get(job) ?? { ok: false, error: timeIsOver() });
+}
+
+function timeIsOver(): SyncError {
+  return new SyncError('service_unavailable', { details: { reason: 'deadline' } });
+}
+
+async function commitInTime(
   core: EngineCore,
   scope_id: string,
   jobs: readonly PushJob[],
@@ -63,10 +82,9 @@ async function commitOnce(
   const pushes = jobs.map((job) => job.push);
   const load = loadOf(pushes);
   for (let taken = 0; ; taken += 1) {
-    const budget_ms = Math.min(...jobs.map((job) => job.deadline_at)) - clock.monotonic();
-    if (budget_ms <= 0) {
-      throw new SyncError('service_unavailable', { details: { reason: 'deadline' } });
-    }
+    // The newest job's time, so that one that waited long does not cut short the whole group.
+    const budget_ms = Math.max(...jobs.map((job) => job.deadline_at)) - clock.monotonic();
+    if (budget_ms <= 0) throw timeIsOver();
     try {
       const committed = await core.store.commitGroup<GroupDone>(scope_id, {
         load,
