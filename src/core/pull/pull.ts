@@ -94,23 +94,30 @@ async function readOnce(work: PullWork): Promise<Found> {
   const rows = await readRows(work, start.seq, work.max_rows);
   const fault = chainFault(rows, since, start.seq);
   if (fault !== undefined) return { kind: 'stale', head, reason: fault };
-  const cut = cutPage(rows, work.cut) ?? (await readWholeBundle(work, start.seq, rows));
+  const cut = cutPage(rows, work.cut) ?? (await readWholeBundle(work, rows));
   return cut === undefined
     ? { kind: 'stale', head, reason: 'history_pruned' }
     : { kind: 'page', head, cut };
 }
 
-/** A bundle longer than the range: read exactly its rows. */
+/**
+ * A bundle longer than the range, in rows or in bytes: reads on until it is whole, because a bundle is
+ * never split. What bounds it was checked when it was pushed.
+ */
 async function readWholeBundle(
   work: PullWork,
-  seq: number,
-  rows: readonly OplogRead[],
+  begun: readonly OplogRead[],
 ): Promise<Cut | undefined> {
-  const [first] = rows;
-  invariant(first !== undefined, 'a joined range has a first row');
-  const again = await readRows(work, seq, first.bundle_rows);
-  if (chainFault(again, work.since, seq) !== undefined) return undefined;
-  return cutPage(again, work.cut);
+  const rows = [...begun];
+  for (;;) {
+    const last = rows.at(-1);
+    invariant(last !== undefined, 'a joined range has a first row');
+    const missing = last.bundle_rows - 1 - last.ordinal;
+    if (missing <= 0) return cutPage(rows, work.cut);
+    const more = await readRows(work, last.seq, missing);
+    if (chainFault(more, last.version, last.seq) !== undefined) return undefined;
+    rows.push(...more);
+  }
 }
 
 function readRows(work: PullWork, after_seq: number, max_rows: number) {
