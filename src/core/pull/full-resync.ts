@@ -9,6 +9,7 @@ import {
   FULL_HEAD_WAITS_MAX,
 } from '../../protocol/pure/limits.ts';
 import type { RequestContext } from '../context.ts';
+import { invariant } from '../invariant.ts';
 import type { EngineCore } from '../parts.ts';
 import type { ScopeHead } from '../ports/records.ts';
 import type { FullWalk } from '../ports/store.ts';
@@ -103,19 +104,25 @@ interface Page {
   readonly next: WalkPosition | null;
 }
 
+/** Text after which no further part is begun, characters: small collections do not pile up. */
+const PAGE_TEXT_ENOUGH = 8_388_608;
+
 /** Reads parts until the page is full or the walk is over; a batch may be short, `more` decides. */
 async function readPage(walk: FullWalk, plan: PagePlan): Promise<Page> {
   const texts: string[] = [];
   let count = 0;
+  let length = 0;
   let at: WalkPosition | null = plan.start;
   while (at !== null) {
     const collection = plan.collections[at.collection];
     if (collection === undefined) return { texts, count, next: null };
-    if (count >= plan.limit) return { texts, count, next: at };
+    if (count >= plan.limit || length >= PAGE_TEXT_ENOUGH) return { texts, count, next: at };
     const range = { collection, after: at.after, limit: plan.limit - count };
     const batch = await (at.part === 'documents' ? walk.documents(range) : walk.tombstones(range));
     if (batch.count > 0) texts.push(batch.text);
     count += batch.count;
+    length += batch.text.length;
+    invariant(!batch.more || batch.last_id !== null, 'a batch with more behind it has a last id');
     if (batch.more) return { texts, count, next: { ...at, after: batch.last_id } };
     at = nextPart(at, plan.collections.length);
   }
