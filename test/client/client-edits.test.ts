@@ -50,6 +50,23 @@ test('[RC-10] a stamp seen at the last counter of a millisecond is followed by t
   );
 });
 
+test('[RC-10] a version ahead of every clock is outranked too, whether pulled or read in full', async () => {
+  for (const fresh of [true, false]) {
+    const server = new FakeServer();
+    const client = connect(server);
+    if (!fresh) await client.sync();
+    const start = server.now;
+    server.now += 3_600_000;
+    const version = server.write('tasks', 'x', { n: 1 });
+    server.now = start;
+    await client.sync();
+    await client.put('tasks', 'x', { n: 2 });
+    await client.push();
+    const stamp = pushed(server, 0)[0]?.change_version ?? '';
+    assert.ok(stamp > version, `${stamp} above ${version}`);
+  }
+});
+
 test('[RC-10] a wrong clock is corrected by Sync-Time', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.UTC(2030, 0, 1) });
   const server = new FakeServer();

@@ -3,7 +3,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { SERVER_URL, connect, pushed, savingClient, view } from './support/clients.ts';
-import { cutAfter, FakeServer, loseRequest, type Mishap, refuse } from './support/fake-server.ts';
+import {
+  cutAfter,
+  dropLine,
+  FakeServer,
+  loseRequest,
+  type Mishap,
+  refuse,
+} from './support/fake-server.ts';
 
 test('[RC-6] an answered edit that a restore took away is sent again with its id', async () => {
   const server = new FakeServer();
@@ -137,6 +144,7 @@ for (const [name, mishap] of [
   ['in the middle of a line', () => new Response('{"collection":"tasks","doc_id":"t0","da')],
   ['before its first line', () => new Response('')],
   ['by the network', loseRequest],
+  ['with a line missing', dropLine(1)],
 ] as [string, Mishap][]) {
   test(`[RC-8] a full page that was cut ${name} changes nothing (invariant 17)`, async () => {
     const server = new FakeServer();
@@ -158,6 +166,25 @@ for (const [name, mishap] of [
     assert.deepEqual(view(client, 'notes'), { mine: { n: 1 } });
   });
 }
+
+test('[RC-8] a version that the walk has shown does not go back while older rows are pulled', async () => {
+  const server = new FakeServer();
+  server.fullLimit = 1;
+  server.pageLimit = 1;
+  server.write('tasks', 'a', { n: 0 });
+  server.write('tasks', 'x', { n: 0 });
+  server.mishaps.full.push((_, answer) => {
+    const response = answer();
+    for (const n of [1, 2]) server.write('tasks', 'x', { n });
+    return response;
+  });
+  server.mishaps.pull.push((_, answer) => answer(), loseRequest);
+  const client = connect(server);
+  await assert.rejects(client.pull());
+  assert.deepEqual(client.get('tasks', 'x'), { n: 2 });
+  await client.pull();
+  assert.deepEqual(view(client), server.documents('tasks'));
+});
 
 test('[RC-8] a refused cursor ends the walk; the next attempt begins it again', async () => {
   const server = new FakeServer();
@@ -243,4 +270,7 @@ test('[RC-15] a remove row takes the document away', async () => {
   await client.pull();
   assert.equal(client.get('tasks', 'a'), undefined);
   assert.deepEqual(client.list('tasks'), []);
+  await client.put('tasks', 'a', { n: 2 });
+  await client.push();
+  assert.equal(pushed(server, 0)[0]?.parent_version, null);
 });

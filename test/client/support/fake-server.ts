@@ -67,6 +67,15 @@ export function cutAfter(lines: number): Mishap {
   };
 }
 
+/** One line of the body is missing, the last one is there. */
+export function dropLine(line: number): Mishap {
+  return async (_, answer) => {
+    const response = answer();
+    const lines = (await response.text()).split('\n').filter((_line, i) => i !== line);
+    return new Response(lines.join('\n'), { headers: response.headers });
+  };
+}
+
 /** The server; `fetch` is what a client is given. */
 export class FakeServer {
   /** Every request that arrived, in order. */
