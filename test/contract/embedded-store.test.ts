@@ -84,21 +84,22 @@ test('[ST-3] a closed store is one file with everything in it', async () => {
   });
 });
 
-test('[ST-2] closing waits for the groups under way', async () => {
+test('[ST-2] closing waits for the work under way', async () => {
   await onStore(async ({ data_dir, store }, world) => {
-    const group = world.group('scope', [{ doc_id: 'd', data: {} }]);
-    let closing: Promise<void> | undefined;
-    const committing = store.commitGroup('scope', {
-      ...group,
-      decide: (snapshot, refused) => {
-        closing = store.close();
-        return group.decide(snapshot, refused);
-      },
-    });
+    for (let i = 0; i < 3; i += 1) {
+      const ids = Array.from({ length: 400 }, (_, place) => `d-${i}-${place}`);
+      await world.commit(
+        'scope',
+        ids.map((doc_id) => ({ doc_id, data: {} })),
+      );
+    }
+    const pruning = store.prune('scope', 1_100);
+    const committing = world.commit('scope', [{ doc_id: 'last', data: {} }]);
+    await store.close();
+    assert.equal(await pruning, 1_100);
     assert.equal((await committing).written, true);
-    await closing;
     const again = await openEmbeddedStore({ data_dir, mode: 'read', clock });
-    assert.equal((await world.rows('scope', again)).length, 1);
+    assert.deepEqual((await world.rows('scope', again)).map((row) => row.seq).at(-1), 1_201);
     await again.close();
   });
 });

@@ -171,15 +171,21 @@ async function expiry(world: World): Promise<void> {
 async function stones(world: World): Promise<void> {
   const scope = world.name('stones');
   const doc_id = world.name('stone');
-  await world.commit(scope, [{ doc_id, data: {} }], { at_ms: OLD_MS });
+  const others = Array.from({ length: PRUNE_SLICE_ROWS }, (_, i) => ({
+    doc_id: `${doc_id}-${i}`,
+    data: {},
+  }));
+  await world.commit(scope, [{ doc_id, data: {} }, ...others], { at_ms: OLD_MS });
   await world.commit(scope, [{ doc_id, data: null }], { at_ms: OLD_MS });
   const count = async () => (await world.lines(scope, 'tombstones', { limit: 5 })).length;
   const own = world.store.capabilities.retention === 'own';
   assert.deepEqual(await slices(world, bounds(LATER_MS, { oplog_before_ms: OLD_MS })), []);
   assert.equal(await count(), 1);
+  assert.equal(await world.store.pruneExpired(bounds(LATER_MS)), own ? PRUNE_SLICE_ROWS : 0);
+  assert.equal(await count(), 1, 'its own row is still retained');
   const rowsGone = await slices(world, bounds(LATER_MS, { tombstones_before_ms: null }));
   assert.deepEqual(rowsGone, own ? [2] : []);
-  assert.equal(await count(), 1);
+  assert.equal(await count(), 1, 'tombstones are kept for ever');
   assert.deepEqual(await slices(world, bounds(LATER_MS)), own ? [1] : []);
   assert.equal(await count(), own ? 0 : 1);
 }
