@@ -29,6 +29,8 @@ export const PREFLIGHT_SECONDS = 600;
 export const HEADERS_TIMEOUT_MS = 10_000;
 export const REQUEST_TIMEOUT_MS = 30_000;
 export const KEEP_ALIVE_TIMEOUT_MS = 10_000;
+/** A socket on which nothing moved for so long is cut: its caller has stopped reading. */
+export const IDLE_SOCKET_MS = 60_000;
 export const CONNECTIONS_CHECK_MS = 1_000;
 export const HEADER_BYTES_MAX = 16_384;
 /** How often a closing server looks for connections that became idle, ms. */

@@ -18,6 +18,7 @@ import {
   CONNECTIONS_CHECK_MS,
   HEADERS_TIMEOUT_MS,
   HEADER_BYTES_MAX,
+  IDLE_SOCKET_MS,
   IDLE_SWEEP_MS,
   KEEP_ALIVE_TIMEOUT_MS,
   REQUEST_TIMEOUT_MS,
@@ -32,7 +33,11 @@ export interface ServerSettings {
   readonly drain_ms: number;
   onListening?(at: { address: string; port: number }): void;
   /** Shorter time limits, ms; for tests of the limits themselves. */
-  readonly timeouts?: { readonly headers?: number; readonly request?: number };
+  readonly timeouts?: {
+    readonly headers?: number;
+    readonly request?: number;
+    readonly idle?: number;
+  };
 }
 
 /** A server that listens. */
@@ -71,6 +76,7 @@ export async function startServer(
     },
     createServer: createGuardedServer as typeof createServer,
   }) as Server;
+  server.timeout = settings.timeouts?.idle ?? IDLE_SOCKET_MS;
   server.on('clientError', answerClientError);
   await listen(server, settings);
   const { address, port } = server.address() as AddressInfo;
