@@ -25,7 +25,7 @@ async function served(
   const server = await serve(t, place);
   const tokens = new Map<string, string>();
   for (const [actor, doc_id, collection] of documents) {
-    const token = tokens.get(actor) ?? (await tokenOf(t, place, actor));
+    const token = tokens.get(actor) ?? (await tokenOf(place, actor));
     tokens.set(actor, token);
     await push(server.url, token, pushOf(doc_id, { title: doc_id }, collection));
   }
@@ -104,7 +104,7 @@ test('[CL-9] --follow shows changes as they are committed, until SIGINT', async 
   };
   await lines(1);
   await push(server.url, tokens.get('ann') as string, pushOf('live'));
-  await push(server.url, await tokenOf(t, place, 'new-scope'), pushOf('other'));
+  await push(server.url, await tokenOf(place, 'new-scope'), pushOf('other'));
   await lines(3);
   assert.deepEqual(
     new Set(jsonLines(text).map(({ doc_id }) => doc_id)),

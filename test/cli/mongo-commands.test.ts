@@ -26,6 +26,19 @@ async function mongoPlace(t: TestContext): Promise<Place> {
   };
 }
 
+test('[CL-12] an unreachable database is exit 3 with its address and without the password', async (t) => {
+  const cwd = freshFolder(t, { 'sync.config.yaml': FILE });
+  const env = { MONGODB_URI: 'mongodb://me:hunter2@127.0.0.1:1/', MONGODB_DATABASE: 'app' };
+  const commands = [['serve', '--port', '0'], ['init'], ['inspect']];
+  for (const { code, stdout, stderr } of await Promise.all(
+    commands.map((args) => run(t, args, { cwd, env })),
+  )) {
+    assert.equal(code, 3, stderr);
+    assert.match(stderr, /127\.0\.0\.1:1\b.*\(database_unreachable\)/);
+    assert.ok(!`${stdout}${stderr}`.includes('hunter2'));
+  }
+});
+
 if (process.env.SYNC_TEST_MONGODB_URI) {
   test('[CL-5] mongo: serve refuses before init and leaves no trace; init is idempotent and prints rights', async (t) => {
     const place = await mongoPlace(t);
@@ -57,7 +70,7 @@ if (process.env.SYNC_TEST_MONGODB_URI) {
     const place = await mongoPlace(t);
     await run(t, ['init'], place);
     const [one, two] = await Promise.all([serve(t, place), serve(t, place)]);
-    const token = await tokenOf(t, place);
+    const token = await tokenOf(place);
     await push(one.url, token, pushOf('first'));
     await push(two.url, token, pushOf('second'));
     const { stdout } = await run(t, ['inspect', '--since', '0'], place);
