@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT } from './paths.mjs';
 
@@ -69,10 +70,25 @@ async function isGoneSoon(pid) {
   return !groupExists(pid);
 }
 
+/** True while a member of the group runs. A zombie that its new parent has not collected yet is gone. */
 function groupExists(pid) {
   try {
     process.kill(-pid, 0);
-    return true;
+  } catch {
+    return false;
+  }
+  if (process.platform !== 'linux') return true;
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .some((name) => isRunningIn(pid, name));
+}
+
+/** After the command in parentheses `/proc/N/stat` continues with state, parent and group. */
+function isRunningIn(group, name) {
+  try {
+    const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+    const [state, , member] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return Number(member) === group && state !== 'Z';
   } catch {
     return false;
   }
