@@ -12,12 +12,15 @@ export function definedRules(document) {
   return [...document.matchAll(DEFINITION)].map((match) => match[1]);
 }
 
-/** Titles that start with rule ids in one test source. */
+/** Titles that start with rule ids in one test source; tables give theirs as `[${rule}]`. */
 export function testTitles(source) {
-  return [...source.matchAll(TITLE)].map(([, ids, title]) => ({
+  const titles = [...source.matchAll(TITLE)].map(([, ids, title]) => ({
     ids: ids.match(/[A-Z]{2}-\d+/g),
     title: title.trim(),
   }));
+  if (!source.includes('`[${rule}]')) return titles;
+  const fromTable = [...source.matchAll(/'([A-Z]{2}-\d+)'/g)].map(([, id]) => id);
+  return [...titles, ...fromTable.map((id) => ({ ids: [id], title: 'from a table' }))];
 }
 
 /** Rule → `[{file, title}]` over all test sources. */
