@@ -1,11 +1,11 @@
 /** A store whose commands are counted, on a fresh database, and the raw database beside it. */
 
-import { type Db, MongoClient } from 'mongodb';
+import type { Db } from 'mongodb';
 import type { StartedMongo } from '../../scripts/mongodb.mjs';
 import type { CommitGroup, GroupPlan, SyncStore } from '../../src/core/ports/store.ts';
 import { nodeSystem } from '../../src/node-system.ts';
 import { createMongoStore, type MongoStoreOptions } from '../../src/storage/mongo/mongo-store.ts';
-import { connectionOf } from '../../src/storage/mongo/topology.ts';
+import { connectionOf, createClient } from '../../src/storage/mongo/topology.ts';
 import { BUDGET_MS, CONTRACT_LAYOUT } from '../contract/contract-world.ts';
 import {
   type BundleOptions,
@@ -66,7 +66,7 @@ async function openOn(
   database: string,
   options: WatchedOptions,
 ): Promise<WatchedStore> {
-  const client = new MongoClient(uri, { monitorCommands: true });
+  const client = createClient(uri, { monitorCommands: true });
   let started: string[] = [];
   let failed: SeenCommand[] = [];
   client.on('commandStarted', ({ commandName, command }) => {

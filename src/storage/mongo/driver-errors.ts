@@ -14,24 +14,29 @@ import { StoreError } from '../../core/ports/store.ts';
 const DUPLICATE_KEY = 11_000;
 const WRITE_CONFLICT = 112;
 const NO_SUCH_TRANSACTION = 251;
+/** Codes of a server that changes its role or stops; another one, or the same, serves soon. */
+const STATE_CODES = [
+  91, // ShutdownInProgress
+  189, // PrimarySteppedDown
+  10_107, // NotWritablePrimary
+  11_600, // InterruptedAtShutdown
+  11_602, // InterruptedDueToReplStateChange
+  13_435, // NotPrimaryNoSecondaryOk
+];
 /** Codes after which the whole transaction may run again, also when a proxy dropped the label. */
 const TRANSIENT_CODES = new Set([
+  ...STATE_CODES,
   WRITE_CONFLICT,
   NO_SUCH_TRANSACTION,
   24, // LockTimeout
   246, // SnapshotUnavailable
   239, // SnapshotTooOld
   267, // PreparedTransactionInProgress
-  91, // ShutdownInProgress
-  189, // PrimarySteppedDown
-  10_107, // NotWritablePrimary
-  11_600, // InterruptedAtShutdown
-  11_602, // InterruptedDueToReplStateChange
   13_388, // StaleConfig
-  13_435, // NotPrimaryNoSecondaryOk
 ]);
 /** Codes with which the server says that it cannot serve now. */
 const UNAVAILABLE_CODES = new Set([
+  ...STATE_CODES,
   462, // IngressRequestRateLimitExceeded
   18, // AuthenticationFailed
   8_000, // AtlasError
@@ -46,6 +51,16 @@ const UNREACHABLE_NAMES = new Set([
   'MongoOperationTimeoutError',
 ]);
 
+/** Codes of a socket that ended under a command: the driver lets some of them through unwrapped. */
+const SOCKET_CODES = new Set([
+  'EPIPE',
+  'ECONNRESET',
+  'ETIMEDOUT',
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_WRITE_AFTER_END',
+  'ERR_SOCKET_CLOSED',
+]);
+
 /** The first write of an ordered batch that the server refused. */
 export interface FailedWrite {
   readonly index: number;
@@ -55,6 +70,7 @@ export interface FailedWrite {
 /** True when the transaction was not committed and may run again from its start. */
 export function isTransient(error: unknown): boolean {
   const root = rootOf(error);
+  if (isSocketError(root)) return true;
   if (!(root instanceof MongoError) || root instanceof MongoServerSelectionError) return false;
   if (root.hasErrorLabel(MongoErrorLabel.TransientTransactionError)) return true;
   if (root instanceof MongoServerError) return TRANSIENT_CODES.has(Number(root.code));
@@ -108,7 +124,7 @@ export function isServerTrouble(code: number): boolean {
 export function toStoreError(error: unknown): unknown {
   if (error instanceof StoreError) return error;
   const root = rootOf(error);
-  if (!(root instanceof MongoError)) return error;
+  if (!(root instanceof MongoError) && !isSocketError(root)) return error;
   return isUnreachable(root)
     ? new StoreError('unavailable', 'the database does not answer', { cause: root })
     : new StoreError('failed', 'the database refused a statement', { cause: root });
@@ -123,10 +139,15 @@ export async function guarded<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-function isUnreachable(error: MongoError): boolean {
-  if (error instanceof MongoNetworkError || UNREACHABLE_NAMES.has(error.name)) return true;
-  const code = Number(error.code);
-  return UNAVAILABLE_CODES.has(code) || TRANSIENT_CODES.has(code);
+/** True when the database was not reached or cannot serve now. */
+export function isUnreachable(error: unknown): boolean {
+  if (isSocketError(error) || error instanceof MongoNetworkError) return true;
+  if (!(error instanceof MongoError)) return false;
+  return UNREACHABLE_NAMES.has(error.name) || UNAVAILABLE_CODES.has(Number(error.code));
+}
+
+function isSocketError(error: unknown): boolean {
+  return error instanceof Error && SOCKET_CODES.has(String((error as { code?: unknown }).code));
 }
 
 /** A failed command of a client-level batch comes wrapped; labels and codes are those of its cause. */

@@ -6,12 +6,7 @@
  * that a whole scope waits for, and it would repeat without end what must become a rejection.
  */
 
-import {
-  type ClientSession,
-  type Document,
-  MongoNetworkError,
-  type TransactionOptions,
-} from 'mongodb';
+import type { ClientSession, Document, TransactionOptions } from 'mongodb';
 import type { Clock } from '../../core/ports/system.ts';
 import {
   type ChangeRef,
@@ -31,6 +26,7 @@ import {
   isServerTrouble,
   isTransient,
   isUncommitted,
+  isUnreachable,
   toStoreError,
 } from './driver-errors.ts';
 import { ensureHead } from './ensure-head.ts';
@@ -67,7 +63,7 @@ const BACKOFF_LATE_MS = 100;
 const BACKOFF_EARLY_ATTEMPTS = 8;
 /** How long a head is waited for before dead processes are looked for, and how often then, ms. */
 const CONFLICT_PATIENCE_MS = 3_000;
-const FREE_EVERY_MS = 1_000;
+const FREE_EVERY_MS = 500;
 /** How often a group runs again because a record or document was there already. */
 const DUPLICATES_MAX = 3;
 
@@ -245,7 +241,7 @@ class GroupCommit<T> {
     }
     const again = failed === undefined ? isTransient(error) : isServerTrouble(failed.code);
     if (!again) throw toStoreError(error);
-    this.#unreachable = error instanceof MongoNetworkError;
+    this.#unreachable = isUnreachable(error);
     await this.#freeHead();
     await this.#backOff();
   }

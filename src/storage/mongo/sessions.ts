@@ -66,19 +66,19 @@ export class TransactionSessions {
     else this.#free.push(session);
   }
 
-  /** Kills the transactions of processes that stopped refreshing. Returns how many processes. */
-  async freeDeadNodes(): Promise<number> {
-    const dead = await this.#nodes
+  /** Kills the transactions of processes that stopped refreshing. */
+  async freeDeadNodes(): Promise<void> {
+    const nodes = await this.#nodes
       .aggregate<StoredRecord>([
         { $match: { _id: { $regex: '^node:', $ne: this.#id } } },
-        { $match: { $expr: { $lt: ['$at', { $subtract: ['$$NOW', DEAD_AFTER_MS] }] } } },
+        { $set: { now: '$$NOW' } },
       ])
       .toArray();
-    for (const node of dead) {
-      await this.#connection.client.db('admin').command({ killSessions: node['sessions'] });
-      await this.#nodes.deleteOne({ _id: node._id, at: node['at'] });
+    for (const { _id, sessions, at, now } of nodes) {
+      if (now - at <= DEAD_AFTER_MS) continue;
+      await this.#connection.client.db('admin').command({ killSessions: sessions });
+      await this.#nodes.deleteOne({ _id, at });
     }
-    return dead.length;
   }
 
   /** Ends the sessions; an open transaction is aborted. */

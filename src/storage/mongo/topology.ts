@@ -1,11 +1,22 @@
 /** Opens the client with the guarantees the design rests on, and refuses what would weaken them. */
 
-import { type Db, MongoClient, type MongoOptions, ReadConcern } from 'mongodb';
+import {
+  type Db,
+  MongoClient,
+  type MongoClientOptions,
+  type MongoOptions,
+  ReadConcern,
+} from 'mongodb';
 import { StoreError } from '../../core/ports/store.ts';
 import { toStoreError } from './driver-errors.ts';
 
 /** How long an unreachable database is waited for, ms. */
 const SELECTION_LIMIT_MS = 5_000;
+/**
+ * How often the driver looks at a server, ms. After an election or a server's restart it finds the
+ * primary within this time, which must be well inside a push's deadline.
+ */
+const HEARTBEAT_MS = 2_000;
 /** Wire version of MongoDB 4.4, the first with `$unionWith`. */
 const WIRE_VERSION_MIN = 9;
 /** Wire version of MongoDB 8.0, the first with one bulk write over several collections. */
@@ -41,12 +52,17 @@ export async function connectionOf(client: MongoClient, database: string): Promi
   return { client, db, clientBulkWrite: hello['maxWireVersion'] >= WIRE_VERSION_BULK };
 }
 
-/** The cause of a refused URI is not kept: a parser's message may hold parts of it. */
-function createClient(uri: string): MongoClient {
+/**
+ * A client that keeps the guarantees; not connected yet. The cause of a refused URI is not kept,
+ * because a parser's message may hold parts of it.
+ */
+export function createClient(uri: string, options: MongoClientOptions = {}): MongoClient {
   let client: MongoClient;
   try {
     client = new MongoClient(uri, {
+      ...options,
       appName: 'offline-sync',
+      heartbeatFrequencyMS: HEARTBEAT_MS,
       serverSelectionTimeoutMS: SELECTION_LIMIT_MS,
       connectTimeoutMS: SELECTION_LIMIT_MS,
       waitQueueTimeoutMS: SELECTION_LIMIT_MS,
