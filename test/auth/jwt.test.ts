@@ -10,6 +10,7 @@ import { rawToken, TEST_SECRET } from './raw-token.ts';
 
 const NOW = Date.UTC(2026, 4, 2, 12) / 1000;
 const clock = { now: () => NOW * 1000 };
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const claims = { sub: 'ann', exp: NOW + 3600, iat: NOW };
 
 function accessWith(options: Partial<JwtAccessOptions> = {}) {
@@ -107,6 +108,12 @@ describe('[AU-3] the signature comes before the claims', () => {
       assert.equal(await refusal(accessWith().authenticate(`Bearer ${flipped}`)), 'token_invalid');
     }
   });
+  test('[AU-3] a second spelling of the right signature is token_invalid', async () => {
+    const token = rawToken({ payload: claims });
+    const last = ALPHABET[ALPHABET.indexOf(token.at(-1) ?? '') + 1];
+    const respelt = `Bearer ${token.slice(0, -1)}${last}`;
+    assert.equal(await refusal(accessWith().authenticate(respelt)), 'token_invalid');
+  });
   test('[AU-3] HS384 and HS512 are accepted when they are listed', async () => {
     const access = accessWith({ algorithms: ['HS384', 'HS512'] });
     for (const [alg, hash] of [
@@ -158,6 +165,11 @@ describe('[AU-5] a token lives at most a day, and clocks may differ by a minute'
     ['issued in an hour', { iat: NOW + 3_600 }, 'token_claims'],
     ['lives exactly a day', { iat: NOW, exp: NOW + 86_400 }, null],
     ['lives a second more', { iat: NOW, exp: NOW + 86_401 }, 'token_too_long_lived'],
+    [
+      'lives 25 h, 23 of them gone',
+      { iat: NOW - 82_800, exp: NOW + 7_200 },
+      'token_too_long_lived',
+    ],
     ['ends in the year 9999', { exp: 253_402_300_799 }, 'token_too_long_lived'],
     ['ends in a day, issue unknown', { iat: undefined, exp: NOW + 86_400 }, null],
     ['ends later, issue unknown', { iat: undefined, exp: NOW + 86_401 }, 'token_too_long_lived'],
@@ -249,6 +261,8 @@ describe('[AU-7] actor and scopes are short texts from the configured claims', (
   test('[AU-7] a claim name that objects inherit is a missing claim', async () => {
     const access = accessWith({ actor_id_field: 'constructor' });
     assert.equal(await refusal(access.authenticate(bearer(claims))), 'token_claims');
+    const scopes = accessWith({ scope_id_field: 'constructor' });
+    assert.equal(await refusal(scopes.authenticate(bearer(claims))), 'scope_missing');
   });
 });
 
@@ -328,8 +342,7 @@ function respelled(token: string): string {
   const [header = '', ...rest] = token.split('.');
   const padded = Buffer.from('{"alg":"HS256"} ').toString('base64url');
   assert.notEqual(padded.length % 4, 0, 'the part must have unused bits');
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-  const last = alphabet.indexOf(padded.at(-1) ?? '');
+  const last = ALPHABET.indexOf(padded.at(-1) ?? '');
   assert.notEqual(header, padded);
-  return [`${padded.slice(0, -1)}${alphabet[last + 1]}`, ...rest].join('.');
+  return [`${padded.slice(0, -1)}${ALPHABET[last + 1]}`, ...rest].join('.');
 }

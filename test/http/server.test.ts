@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { Agent, request as httpRequest } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { ListenError, type RunningServer, startServer } from '../../src/http/server.ts';
+import type { AppOptions } from '../../src/http/route.ts';
 import { type FakeApp, fakeApp, pushBody } from './support/fake-app.ts';
 import { openRaw, parseRaw, sendRaw } from './support/raw-socket.ts';
 
@@ -229,7 +230,7 @@ describe('[HT-9] a body over the limit, on a socket', () => {
 
 describe('[HT-25] closing', () => {
   const pull = `GET /sync/pull?since=19700101T000000.000Z-0000 HTTP/1.1\r\n${AUTH}\r\n`;
-  function slowApp() {
+  function slowApp(options: Partial<AppOptions> = {}) {
     let finish: () => void = () => {};
     let begun: () => void = () => {};
     const running = new Promise<void>((resolve) => {
@@ -238,21 +239,24 @@ describe('[HT-25] closing', () => {
     const held = new Promise<void>((resolve) => {
       finish = resolve;
     });
-    const fake = fakeApp({
-      pull: async (_, query) => {
-        begun();
-        await held;
-        const { since } = query;
-        return {
-          kind: 'page',
-          changes: [],
-          last_seq: since,
-          has_more: false,
-          head: since,
-          head_bundle_seq: 0,
-        };
+    const fake = fakeApp(
+      {
+        pull: async (_, query) => {
+          begun();
+          await held;
+          const { since } = query;
+          return {
+            kind: 'page',
+            changes: [],
+            last_seq: since,
+            has_more: false,
+            head: since,
+            head_bundle_seq: 0,
+          };
+        },
       },
-    });
+      options,
+    );
     return { fake, running, finish };
   }
   test('[HT-25] a running request is finished, idle connections end, new ones are refused', async () => {
@@ -285,15 +289,25 @@ describe('[HT-25] closing', () => {
     assert.equal(busy.text(), '');
   });
   test('[HT-25] a connection that is never idle is told to close', async () => {
-    const { fake, running, finish } = slowApp();
+    let arrived: () => void = () => {};
+    const second = new Promise<void>((resolve) => {
+      arrived = resolve;
+    });
+    const requestLog = {
+      finished: ({ route }: { route: string }) => route === '/healthz' && arrived(),
+    };
+    const { fake, running, finish } = slowApp({ requestLog });
     const server = await startServer(fake.app, LOCAL);
     const busy = openRaw(server.port);
-    busy.socket.write(`${pull}GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n`);
+    busy.socket.write(pull);
     await running;
     const closed = server.close(60_000);
+    busy.socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+    await second;
     finish();
     await closed;
-    assert.match(busy.text(), /200 OK/);
+    await busy.closed;
+    assert.match(busy.text(), /"changes":\[\][\s\S]*Connection: close[\s\S]*"status":"ok"/);
   });
   test('[HT-25] a caller that is gone aborts the signal of its request', async () => {
     const { fake, running } = slowApp();
