@@ -3,6 +3,7 @@
 import { replyJson } from '../exchange.ts';
 import type { SyncRoute } from '../route.ts';
 
+/** Answers what this server can do for the caller. */
 export const capabilitiesRoute: SyncRoute = {
   method: 'GET',
   path: '/sync/capabilities',

@@ -12,6 +12,7 @@ import { replyBlocks } from '../compressed.ts';
 import { readQuery, reply } from '../exchange.ts';
 import type { SyncRoute } from '../route.ts';
 
+/** Answers one page of a walk as NDJSON; what a caller needs for the next page is in the headers. */
 export const fullRoute: SyncRoute = {
   method: 'GET',
   path: '/sync/full',

@@ -7,6 +7,7 @@ import { replyText } from '../compressed.ts';
 import { readQuery, reply } from '../exchange.ts';
 import type { SyncRoute } from '../route.ts';
 
+/** Answers a page of changes, or 200 with the reason why the caller must resync. */
 export const pullRoute: SyncRoute = {
   method: 'GET',
   path: '/sync/pull',

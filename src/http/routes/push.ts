@@ -7,6 +7,7 @@ import { replyText } from '../compressed.ts';
 import { readJson } from '../middleware/read-json.ts';
 import type { SyncRoute } from '../route.ts';
 
+/** Answers a push with one result per change; a push that cannot be read at all is a 4xx. */
 export const pushRoute: SyncRoute = {
   method: 'POST',
   path: '/sync/push',
