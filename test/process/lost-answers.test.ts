@@ -179,7 +179,7 @@ function compareAnswers(
   for (const [id, { results }] of repeated) {
     const expected = lost.get(id)?.results.map((result) => ({ ...result, duplicate: true }));
     assert.deepEqual(results, expected);
-    withoutRow += results.filter((result) => result['resolution'] === 'current').length;
+    withoutRow += results.filter(({ new_version }) => new_version === null).length;
   }
   assert.equal(withoutRow, LOSERS);
 }
