@@ -126,7 +126,7 @@ test('[HL-3] a full counter takes the next millisecond and never a fifth digit (
   );
 });
 
-test('[HL-5] a raised stamp is the next one above another, with the same node', (t) => {
+test('[CR-3] a raised stamp is the next one above another, with the same node', (t) => {
   checkLaw(
     t,
     fc.property(hlc, parts, (below, other) => {

@@ -54,7 +54,7 @@ test('[HL-3] 70,000 ticks under a stopped clock keep rising over the overflow (i
   assert.deepEqual(tick, { p: NOON + 1, c: 70_000 - HLC_COUNTER_MAX - 1 });
 });
 
-test('[HL-5] raising a stamp counts up, or takes the next millisecond, and keeps the node', () => {
+test('[CR-3] raising a stamp counts up, or takes the next millisecond, and keeps the node', () => {
   const after = (text: string): string => hlcAfter(text as Hlc);
   assert.equal(after('20260502T120000.000Z-0001-a1b2'), '20260502T120000.000Z-0002-a1b2');
   assert.equal(after('20260502T120000.999Z-ffff-a1b2'), '20260502T120001.000Z-0000-a1b2');
