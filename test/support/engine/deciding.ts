@@ -4,6 +4,7 @@ import { type CheckedChange, checkChanges } from '../../../src/core/push/check-c
 import { decideGroup } from '../../../src/core/push/decide.ts';
 import type { CheckedPush, GroupInput } from '../../../src/core/push/group-input.ts';
 import { HybridClock, type VersionSource } from '../../../src/core/hybrid-clock.ts';
+import type { Receipt } from '../../../src/core/ports/records.ts';
 import type { GroupSnapshot, RefusedChanges } from '../../../src/core/ports/store.ts';
 import type { Catalogue } from '../../../src/core/collections.ts';
 import type { Change } from '../../../src/protocol/change.ts';
@@ -59,6 +60,30 @@ export function push(
     atomic: 'partial',
     changes: checked(changes),
     ...fields,
+  };
+}
+
+/** The stored answer of a change as the engine would have written it. */
+export function receipt(fields: Partial<Change>, result: Partial<Receipt['result']> = {}): Receipt {
+  const [sent] = checked([change(fields)]);
+  if (sent?.kind !== 'admitted') throw new Error('a receipt needs a change that can be decided');
+  return {
+    scope_id: SCOPE,
+    actor_id: ACTOR,
+    client_id: CLIENT,
+    mutation_id: String(fields.mutation_id),
+    hash: sent.mutation_hash,
+    collection: sent.collection,
+    doc_id: sent.doc_id,
+    result: {
+      status: 'accepted',
+      resolution: 'applied',
+      new_version: hlc(-10_000),
+      server_version: null,
+      bundle_seq: 4,
+      ...result,
+    },
+    at_ms: NOON - 10_000,
   };
 }
 

@@ -110,18 +110,19 @@ const LETTERS: Record<string, string> = {
   document_validation: 'V',
 };
 
+const STATUSES: Record<string, string> = {
+  applied: 'accepted',
+  noop: 'accepted',
+  incoming: 'conflict_resolved',
+  current: 'conflict_resolved',
+};
+
 /** The letter of a result, after checking that its fields belong together. */
 function letterOf(result: ChangeResult, current: string | null): string {
   const { status, resolution, code, new_version, server_version } = result;
+  const verdict = code ?? resolution ?? '';
   const taken = resolution === 'applied' || resolution === 'incoming';
-  assert.equal(
-    status,
-    code !== null
-      ? 'rejected'
-      : resolution === 'current' || resolution === 'incoming'
-        ? 'conflict_resolved'
-        : 'accepted',
-  );
+  assert.equal(status, STATUSES[verdict] ?? 'rejected');
   assert.equal(code === null, resolution !== null);
   assert.equal(result.error === null, code === null);
   if (taken) assert.ok(new_version !== null && server_version === null);
@@ -129,7 +130,7 @@ function letterOf(result: ChangeResult, current: string | null): string {
   if (resolution === 'noop') assert.equal(new_version, server_version);
   if (resolution === 'noop' && current !== null) assert.equal(new_version, current);
   if (code !== null) assert.ok(new_version === null && server_version === null);
-  return LETTERS[code ?? resolution ?? ''] ?? '?';
+  return LETTERS[verdict] ?? '?';
 }
 
 for (const [name, { over, collection = 'tasks' }] of Object.entries(STATES)) {
