@@ -1,36 +1,43 @@
-/** The store contract on MongoDB: a fresh database per case. */
+/** The store contract on MongoDB: a fresh database per case, and once more as on a server before 8.0. */
 
+import type { SyncStore } from '../../src/core/ports/store.ts';
 import { nodeSystem } from '../../src/node-system.ts';
-import { openMongoStore } from '../../src/storage/mongo/mongo-store.ts';
+import { createMongoStore } from '../../src/storage/mongo/mongo-store.ts';
+import { connect } from '../../src/storage/mongo/topology.ts';
 import { freshDatabase } from '../support/mongodb.ts';
-import { CONTRACT_LAYOUT } from './contract-world.ts';
+import { CONTRACT_LAYOUT, type OpenStore } from './contract-world.ts';
 import { runStoreContract } from './store.contract.ts';
 
 const { clock, crypto } = nodeSystem;
 
-runStoreContract('mongo', async () => {
-  const database = await freshDatabase();
-  const open = () =>
-    openMongoStore({
-      uri: database.uri,
-      database: database.name,
-      node_id: crypto.randomBase36(8),
-      clock,
-      collections: CONTRACT_LAYOUT.collections,
-      mode: 'tool',
-    });
-  const store = await open();
-  const others: Awaited<ReturnType<typeof open>>[] = [];
-  return {
-    store,
-    second: async () => {
-      const other = await open();
-      others.push(other);
-      return other;
-    },
-    close: async () => {
-      for (const one of [store, ...others]) await one.close();
-      await database.drop();
-    },
+function opener(change: { readonly clientBulkWrite?: false }): OpenStore {
+  return async () => {
+    const database = await freshDatabase();
+    const stores: SyncStore[] = [];
+    const open = async () => {
+      const connection = await connect(database.uri, database.name);
+      const store = await createMongoStore(
+        { ...connection, ...change },
+        {
+          node_id: crypto.randomBase36(8),
+          clock,
+          collections: CONTRACT_LAYOUT.collections,
+          mode: 'tool',
+        },
+      );
+      stores.push(store);
+      return store;
+    };
+    return {
+      store: await open(),
+      second: open,
+      close: async () => {
+        for (const store of stores) await store.close();
+        await database.drop();
+      },
+    };
   };
-});
+}
+
+runStoreContract('mongo', opener({}));
+runStoreContract('mongo before 8.0', opener({ clientBulkWrite: false }));

@@ -74,7 +74,7 @@ async function assertExactly({ store }: WatchedStore, mutations: readonly string
   );
   assert.deepEqual(ids, mutations);
   assert.deepEqual([head?.head_seq, head?.head_version], [rows.length, rows.at(-1)?.version]);
-  rows.forEach((row, i) => assert.equal(row.prev, rows[i - 1]?.version ?? ''));
+  for (const [i, row] of rows.entries()) assert.equal(row.prev, rows[i - 1]?.version ?? '');
   const receipts = await store.findReceipts(mutations.map((id) => receiptKey([SCOPE], id)));
   assert.equal(receipts.length, mutations.length);
   const keys = mutations.map((id) => ({ collection: 'tasks', doc_id: `d-${id}` }));

@@ -114,6 +114,44 @@ for (const clientBulkWrite of [true, false]) {
     }));
 }
 
+test('[PU-14] a push of which every second document is refused ends within its deadline', async () => {
+  const { store, db, close } = await openWatched();
+  try {
+    await db.collection('notes').createIndex({ email: 1 }, { unique: true, sparse: true });
+    await db.command({ collMod: 'tasks', validator: { $jsonSchema: { required: ['title'] } } });
+    const taken = { collection: 'notes', doc_id: 'n', data: { email: 'x' } };
+    await store.commitGroup(SCOPE, groupOf(SCOPE, [taken]));
+    const changes = Array.from({ length: 100 }, (_, i): PlannedChange => {
+      const data = i % 2 === 0 ? { title: 't', email: `${i}` } : { email: 'x' };
+      return { collection: i < 50 ? 'notes' : 'tasks', doc_id: `d${i}`, data };
+    });
+    const refs = new Map(changes.map((change, i) => [change.doc_id, i]));
+    let decided = 0;
+    const { outcome } = await store.commitGroup(SCOPE, {
+      ...groupOf(SCOPE, changes),
+      decide: (snapshot, refused) => {
+        decided += 1;
+        const kept = changes.filter((_, i) => !refused.has(`0:${i}`));
+        const plan = planBundle(snapshot, kept);
+        const documents = plan.documents.map((write) => {
+          const place = refs.get(write.kind === 'put' ? write.document.doc_id : write.doc_id);
+          return { ...write, change: `0:${place as number}` as const };
+        });
+        return { plan: { ...plan, documents }, outcome: [...refused.entries()] };
+      },
+    });
+    const expected = changes.flatMap((_, i) => {
+      const code = i < 50 ? 'unique_violation' : 'document_validation';
+      return i % 2 === 0 ? [] : [[`0:${i}`, code]];
+    });
+    assert.deepEqual(outcome.sort(), expected.sort());
+    assert.ok(decided <= 5, `${decided} decisions`);
+    assert.equal((await store.readScope(SCOPE, null)).head?.head_seq, 51);
+  } finally {
+    await close();
+  }
+});
+
 test('[EJ-2] a push keeps the stored type of the numbers that it does not change', async () => {
   const { store, db, close } = await openWatched();
   try {

@@ -6,7 +6,7 @@
  * that a whole scope waits for, and it would repeat without end what must become a rejection.
  */
 
-import type { ClientSession, Document, TransactionOptions } from 'mongodb';
+import type { ClientSession, TransactionOptions } from 'mongodb';
 import type { Clock } from '../../core/ports/system.ts';
 import {
   type ChangeRef,
@@ -19,7 +19,6 @@ import {
 import type { RejectionCode } from '../../protocol/pure/error-codes.ts';
 import { engineCollection, headFrom, type StoredHead } from './collections.ts';
 import {
-  failedWriteOf,
   type FailedWrite,
   guarded,
   isDuplicateKey,
@@ -33,11 +32,13 @@ import { ensureHead } from './ensure-head.ts';
 import { type IdTypes, type LoadedGroup, loadGroup } from './mongo-load.ts';
 import {
   expectedCounts,
-  OffsetError,
+  failureOf,
+  isThere,
   type PlannedWrite,
   planWrites,
   runWrites,
 } from './plan-writes.ts';
+import { probeWrites } from './probe-writes.ts';
 import type { TransactionSessions } from './sessions.ts';
 import type { Connection } from './topology.ts';
 
@@ -66,6 +67,8 @@ const CONFLICT_PATIENCE_MS = 3_000;
 const FREE_EVERY_MS = 500;
 /** How often a group runs again because a record or document was there already. */
 const DUPLICATES_MAX = 3;
+/** Refused changes after which the other documents of the group are probed one by one. */
+const PROBE_AFTER_REFUSED = 3;
 
 const TRANSACTION: TransactionOptions = {
   readConcern: { level: 'majority' },
@@ -233,11 +236,9 @@ class GroupCommit<T> {
 
   /** Returns when the group may run again; throws what is final. */
   async #recover(thrown: unknown): Promise<void> {
-    const offset = thrown instanceof OffsetError ? thrown.offset : 0;
-    const error = thrown instanceof OffsetError ? thrown.cause : thrown;
-    const failed = failedWriteOf(error);
+    const { error, failed } = failureOf(thrown);
     if (failed !== undefined && !isServerTrouble(failed.code)) {
-      return this.#blame(this.#writes[offset + failed.index], failed);
+      return this.#blame(this.#writes[failed.index], failed);
     }
     const again = failed === undefined ? isTransient(error) : isServerTrouble(failed.code);
     if (!again) throw toStoreError(error);
@@ -271,11 +272,13 @@ class GroupCommit<T> {
    * first and the next attempt sees it. The server aborted the transaction in every case.
    */
   async #blame(write: PlannedWrite | undefined, failed: FailedWrite): Promise<void> {
+    const { db } = this.#context.connection;
     const duplicate = isDuplicateKey(failed);
-    if (write?.change !== undefined && !(duplicate && (await this.#exists(write)))) {
+    const there = duplicate && write !== undefined && (await isThere(db, write));
+    if (write?.change !== undefined && !there) {
       return this.#refuse(write.change, duplicate ? 'unique_violation' : 'document_validation');
     }
-    if (write?.version !== undefined && (await this.#exists(write))) {
+    if (write?.version !== undefined && there) {
       throw new StoreError('version_taken', 'a drawn version exists already');
     }
     this.#duplicates += 1;
@@ -284,22 +287,17 @@ class GroupCommit<T> {
     }
   }
 
-  #refuse(change: ChangeRef, code: RejectionCode): void {
+  async #refuse(change: ChangeRef, code: RejectionCode): Promise<void> {
     if (this.#refused.has(change)) {
       throw new StoreError('failed', 'a refused change was planned again');
     }
     this.#refused.set(change, code);
-  }
-
-  /** Whether the document or row that should have been inserted is there, seen from outside. */
-  async #exists(write: PlannedWrite): Promise<boolean> {
-    const _id = write.inserted_id ?? write.version;
-    if (_id === undefined) return false;
-    const found = await guarded(() =>
-      this.#context.connection.db
-        .collection(write.target)
-        .findOne({ _id } as Document, { projection: { _id: 1 }, readConcern: 'local' }),
-    );
-    return found !== null;
+    if (this.#refused.size !== PROBE_AFTER_REFUSED) return;
+    const { connection, clock } = this.#context;
+    const { session, deadline } = this.#work;
+    const isTimeUp = () => clock.monotonic() >= deadline;
+    const context = { connection, session, transaction: TRANSACTION, isTimeUp };
+    const found = await probeWrites(context, this.#writes);
+    for (const [refused, reason] of found) this.#refused.set(refused, reason);
   }
 }

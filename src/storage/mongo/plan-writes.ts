@@ -4,6 +4,7 @@ import type {
   AnyBulkWriteOperation,
   AnyClientBulkWriteModel,
   ClientSession,
+  Db,
   Document,
 } from 'mongodb';
 import type { ChangeRef, DocumentWrite, GroupPlan } from '../../core/ports/store.ts';
@@ -15,6 +16,7 @@ import {
   storedRow,
   storedTombstone,
 } from './collections.ts';
+import { type FailedWrite, failedWriteOf, guarded } from './driver-errors.ts';
 import { documentPlace, type IdTypes, idTypeOf, type LoadedGroup } from './mongo-load.ts';
 import { guardFilter, storedDocument } from './stored-documents.ts';
 import type { Connection } from './topology.ts';
@@ -47,13 +49,36 @@ export interface WriteCounts {
   deleted: number;
 }
 
-/** A failed write of a batch that runs in several commands: `offset` is added to the driver's index. */
-export class OffsetError extends Error {
+/** A batch that failed in the part that starts at `offset`. */
+class PartError extends Error {
   readonly offset: number;
   constructor(offset: number, cause: unknown) {
     super('a part of the batch failed', { cause });
     this.offset = offset;
   }
+}
+
+/** What `runWrites` threw: the driver's error, and the refused write when it was one. */
+export function failureOf(thrown: unknown): {
+  readonly error: unknown;
+  readonly failed: FailedWrite | undefined;
+} {
+  const { offset, cause: error } =
+    thrown instanceof PartError ? thrown : { offset: 0, cause: thrown };
+  const failed = failedWriteOf(error);
+  return { error, failed: failed && { ...failed, index: failed.index + offset } };
+}
+
+/** Whether the document or row that should have been new is there, seen from outside. */
+export async function isThere(db: Db, write: PlannedWrite): Promise<boolean> {
+  const _id = write.inserted_id ?? write.version;
+  if (_id === undefined) return false;
+  const found = await guarded(() =>
+    db
+      .collection(write.target)
+      .findOne({ _id } as Document, { projection: { _id: 1 }, readConcern: 'local' }),
+  );
+  return found !== null;
 }
 
 /** The writes of a plan in their order: documents, tombstones, rows, receipts, conflicts, the head last. */
@@ -108,7 +133,7 @@ export async function runWrites(
       counts.updated += result.matchedCount + result.upsertedCount;
       counts.deleted += result.deletedCount;
     } catch (error) {
-      throw new OffsetError(offset, error);
+      throw new PartError(offset, error);
     }
     offset += part.length;
   }
