@@ -31,7 +31,7 @@ export class QueryReader {
   limit(fallback: number, max: number): number {
     const text = this.#values.get('limit');
     if (text === undefined) return fallback;
-    if (!/^[1-9]\d{0,8}$/.test(text)) {
+    if (!/^[1-9]\d{0,15}$/.test(text)) {
       this.#add('?limit', 'invalid_limit', 'limit must be a whole number of at least 1');
       return fallback;
     }

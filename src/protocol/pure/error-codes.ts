@@ -75,8 +75,6 @@ export type StaleReason = (typeof STALE_REASONS)[number];
 
 /** What was wrong, inside `details.issues[]` of a 422 or of a rejection. */
 export const ISSUE_CODES = [
-  'missing',
-  'invalid_type',
   'invalid_envelope',
   'invalid_client_id',
   'invalid_changes',
