@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { MongoClient } from 'mongodb';
 import { freshDatabase, startOwnMongo } from '../support/mongodb.ts';
 import {
   freshFolder,
@@ -64,6 +65,20 @@ if (process.env.SYNC_TEST_MONGODB_URI) {
     assert.equal(code, 0);
     assert.match(stdout, /^~ change .*sync_oplog/m);
     assert.doesNotMatch((await run(t, ['init'], shorter)).stdout, /^[+~!] /m);
+  });
+
+  test('[CL-5] mongo: what init must not touch is blocked, exit 4, and nothing is changed', async (t) => {
+    const place = await mongoPlace(t);
+    const client = new MongoClient(place.env?.MONGODB_URI as string);
+    t.after(() => client.close());
+    const db = client.db(place.env?.MONGODB_DATABASE as string);
+    await db.collection('tasks').createIndex({ title: 1 }, { name: 'sync_version' });
+    const { code, stdout, stderr } = await run(t, ['init'], place);
+    assert.equal(code, 4, stderr);
+    assert.match(stdout, /^! blocked +index tasks\.sync_version/m);
+    assert.match(stderr, /nothing was changed \(layout_blocked\)\nfix: /);
+    const names = (await db.listCollections().toArray()).map(({ name }) => name);
+    assert.deepEqual(names, ['tasks']);
   });
 
   test('[CL-9] mongo: two servers serve one database, and inspect shows what they wrote', async (t) => {

@@ -188,6 +188,41 @@ test('[CL-8] a port in use is exit 1 with one line of cause', async (t) => {
   );
 });
 
+/** Loads a line of JavaScript into the server's process before its own. */
+const preload = (script: string) => ({
+  NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}`,
+});
+
+test('[CL-13] an error that nobody handles is logged and ends the server with exit 1', async (t) => {
+  const cwd = freshFolder(t);
+  const env = preload("process.once('SIGUSR2', () => Promise.reject(new Error('planted')))");
+  const server = await serve(t, { cwd, env });
+  server.signal('SIGUSR2');
+  assert.equal(await server.ended, 1);
+  assert.match(server.stderr(), /"event":"process.failed".*planted/);
+});
+
+test('[CL-13] a clock before the build date refuses to start: exit 1', async (t) => {
+  const place = { cwd: freshFolder(t), env: preload('Date.now = () => 1_000_000_000_000') };
+  const { code, stderr } = await run(t, ['serve', '--port', '0'], place);
+  assert.equal(code, 1);
+  assert.match(stderr, /before the build date.*\(clock_wrong\)/);
+});
+
+test('[CL-6] auth.mode none lets everybody on this machine in, as the configured actor', async (t) => {
+  const file = 'collections: [tasks]\nauto_init: true\nauth: {mode: none, none: {actor_id: me}}\n';
+  const place = { cwd: freshFolder(t, { 'sync.config.yaml': file }) };
+  const { url } = await serve(t, place);
+  await push(url, 'not-looked-at', pushOf('open'));
+  const [row] = jsonLines((await run(t, ['inspect', '--since', '0'], place)).stdout);
+  assert.deepEqual([row?.actor_id, row?.scope_id], ['me', 'default']);
+});
+
+test('[CL-3] --quiet leaves the banner out', async (t) => {
+  const server = await serve(t, { cwd: freshFolder(t) }, ['--quiet']);
+  assert.doesNotMatch(server.stderr(), /TOKEN=/);
+});
+
 test('[CL-3] data goes to stdout and everything else to stderr', async (t) => {
   const cwd = freshFolder(t);
   const server = await serve(t, { cwd });

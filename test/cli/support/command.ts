@@ -74,7 +74,7 @@ export interface Served {
   stderr(): string;
   /** Resolves when a log line with this event was written. */
   logged(event: string): Promise<void>;
-  signal(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): void;
+  signal(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL' | 'SIGUSR2'): void;
   /** Resolves with the exit code. */
   readonly ended: Promise<number | null>;
 }
