@@ -46,6 +46,8 @@ export interface StoredState {
   readonly documents: readonly StoredDocument[];
   /** Mutation ids with a stored answer, one entry per record. */
   readonly receipts: readonly string[];
+  /** Mutation ids of the edits that met a conflict. */
+  readonly conflicts: readonly string[];
 }
 
 const ROWS = `SELECT version, scope_id, seq, prev, bundle_seq, ordinal, bundle_rows, collection,
@@ -74,6 +76,9 @@ export async function readEmbedded(data_dir: string): Promise<StoredState> {
       ).map(({ scope_id, line }) => ({ ...(JSON.parse(line) as StoredDocument), scope_id })),
       receipts: all<{ mutation_id: string }>('SELECT mutation_id FROM sync_receipts').map(
         (receipt) => receipt.mutation_id,
+      ),
+      conflicts: all<{ entry: string }>('SELECT entry FROM sync_conflicts').map(
+        ({ entry }) => (JSON.parse(entry) as { mutation_id: string }).mutation_id,
       ),
     };
   } finally {
@@ -116,8 +121,11 @@ export async function readMongo(
         (await all(collection)).map((stored) => documentOf(collection, stored)),
       ),
     );
-    const receipts = (await all('sync_receipts')).map((one) => String(one['mutation_id']));
-    return { heads, rows, documents: documents.flat(), receipts };
+    const mutationsIn = async (collection: string): Promise<string[]> =>
+      (await all(collection)).map((one) => String(one['mutation_id']));
+    const receipts = await mutationsIn('sync_receipts');
+    const conflicts = await mutationsIn('sync_conflicts');
+    return { heads, rows, documents: documents.flat(), receipts, conflicts };
   } finally {
     await client.close();
   }
