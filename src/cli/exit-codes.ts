@@ -1,5 +1,6 @@
 /** Exit codes of the command line; scripts rely on them. */
 
+/** Code by meaning. */
 export const EXIT = {
   ok: 0,
   runtime: 1,

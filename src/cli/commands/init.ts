@@ -28,7 +28,6 @@ const SIGNS: Readonly<Record<SetupStep['action'], string>> = {
 
 /** Plan, apply, next command. Exits 4 when a step needs a person; then nothing is applied. */
 export async function run(invocation: Invocation, flags: InitFlags): Promise<ExitCode> {
-  const { output } = invocation;
   if (flags.writeConfig === true) await writeConfig(invocation);
   const { config, file } = await invocation.loadConfig();
   if (flags.dryRun === true && !(await storeExists(config))) {
