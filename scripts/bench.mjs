@@ -61,7 +61,10 @@ function record(lines) {
 
 function readLines() {
   try {
-    return readFileSync(RECORD, 'utf8').trim().split('\n').map((line) => JSON.parse(line));
+    return readFileSync(RECORD, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
   } catch {
     return [];
   }

@@ -59,7 +59,7 @@ async function pushScenarios(report, engine, raw) {
         async () => {
           const work = bodies();
           const ms = await timed(async () => {
-            work.forEach((tasks, i) => raw.push(`s${i % scopes}`, tasks));
+            for (const [i, tasks] of work.entries()) raw.push(`s${i % scopes}`, tasks);
           });
           return (ms / pushes) * 1_000;
         },

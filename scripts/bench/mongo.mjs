@@ -180,7 +180,10 @@ class RawDriver {
         { session },
       )
       .toArray();
-    await db.collection('tasks').find({ _id: { $in: ids } }, { session }).toArray();
+    await db
+      .collection('tasks')
+      .find({ _id: { $in: ids } }, { session })
+      .toArray();
     this.#bundle += 1;
     const namespace = (name) => `${db.databaseName}.${name}`;
     const insert = (name, document) => ({

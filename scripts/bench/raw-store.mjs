@@ -63,12 +63,37 @@ export class RawStore {
     const bundle = head.head_bundle_seq + 1;
     tasks.forEach(({ id, data }, ordinal) => {
       seq += 1;
-      const version = formatHlc({ p: now, c: seq % 65_536, node: "rawbench" });
+      const version = formatHlc({ p: now, c: seq % 65_536, node: 'rawbench' });
       const own = `${version}-${scope}-${seq}`;
       const line = JSON.stringify({ collection: 'tasks', doc_id: id, data, version });
       sql.putDocument.run('tasks', id, scope, own, own, id, 'bench', 'bench', `${line}\n`);
-      sql.putRow.run(own, scope, seq, prev, bundle, ordinal, tasks.length, 'tasks', id, 'upsert', 'push', own, now, line);
-      sql.putReceipt.run('bench', 'bench', id, scope, id, 'tasks', id, '{"status":"accepted"}', now);
+      sql.putRow.run(
+        own,
+        scope,
+        seq,
+        prev,
+        bundle,
+        ordinal,
+        tasks.length,
+        'tasks',
+        id,
+        'upsert',
+        'push',
+        own,
+        now,
+        line,
+      );
+      sql.putReceipt.run(
+        'bench',
+        'bench',
+        id,
+        scope,
+        id,
+        'tasks',
+        id,
+        '{"status":"accepted"}',
+        now,
+      );
       prev = own;
     });
     sql.head.run(prev, seq, bundle, scope);

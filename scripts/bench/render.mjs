@@ -36,5 +36,9 @@ function row(line) {
 }
 
 function number(value) {
-  return value === undefined ? '–' : value >= 1_000 ? Math.round(value).toLocaleString('en') : value;
+  return value === undefined
+    ? '–'
+    : value >= 1_000
+      ? Math.round(value).toLocaleString('en')
+      : value;
 }

@@ -5,6 +5,8 @@
 
 /** A JSON value; documents are JSON objects whose non-JSON types are Extended JSON wrappers. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+
+/** A JSON object. */
 export interface JsonObject {
   readonly [key: string]: Json;
 }

@@ -80,10 +80,8 @@ export function utf8Length(text: string): number {
   for (let i = 0; i < text.length; i += 1) {
     const code = text.charCodeAt(i);
     if (code > 0x7f) bytes += code > 0x7ff ? 2 : 1;
-    if (code >= 0xd800 && code <= 0xdbff) {
-      i += 1;
-      bytes -= 1;
-    }
+    // A surrogate pair is two code units and four bytes: the second unit adds nothing.
+    if (code >= 0xd800 && code <= 0xdbff) i += 1;
   }
   return bytes;
 }
@@ -117,7 +115,7 @@ class Walk {
       }
       checkKey(key, path);
       this.bytes += 2 + utf8Length(key);
-      copy[key] = this.value(source[key], `${path}/${key}`, depth + 1);
+      copy[key] = this.value(source[key], childPath(path, key), depth + 1);
     }
     return copy;
   }
@@ -174,7 +172,7 @@ class Walk {
         'send integers beyond 2^53 as {"$numberLong": "…"} or {"$numberDouble": "…"}',
       );
     }
-    this.bytes += Number.isInteger(value) && Math.abs(value) <= 0x7fffffff ? 4 : 8;
+    this.bytes += Number.isInteger(value) && value >= -0x80000000 && value <= 0x7fffffff ? 4 : 8;
     return value === 0 ? 0 : value;
   }
 
@@ -284,6 +282,11 @@ function base64Length(text: string): number | undefined {
   return (text.length / 4) * 3 - padding;
 }
 
+/** JSON pointer of a member; a slash in a key is escaped, else two members would share a path. */
+function childPath(path: string, key: string): string {
+  return `${path}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+}
+
 function checkKey(key: string, path: string): void {
   const at = `${path}/${key.slice(0, 40)}`;
   if (key === '' || key.length > KEY_LENGTH_MAX) {
@@ -313,7 +316,7 @@ function typedCopy(data: JsonObject, walk: Walk): JsonObject {
     if (Array.isArray(value)) return value.map((item, index) => copy(item, `${path}/${index}`));
     const source = value as JsonObject;
     return Object.fromEntries(
-      Object.entries(source).map(([key, item]) => [key, copy(item, `${path}/${key}`)]),
+      Object.entries(source).map(([key, item]) => [key, copy(item, childPath(path, key))]),
     );
   };
   return copy(data, '') as JsonObject;

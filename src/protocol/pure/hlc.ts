@@ -42,7 +42,8 @@ export function parseHlc(text: unknown): HlcParts | undefined {
   date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
   date.setUTCHours(Number(hour), Number(minute), Number(second), Number(ms));
   const p = date.getTime();
-  if (p < 0 || formatTime(p) !== text.slice(0, 20)) return undefined;
+  // A part out of its range rolls over into the next one, possibly beyond the last year.
+  if (p < 0 || p > HLC_TIME_MAX || formatTime(p) !== text.slice(0, 20)) return undefined;
   return { p, c: Number.parseInt(counter as string, 16), node: node ?? '' };
 }
 

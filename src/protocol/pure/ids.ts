@@ -9,6 +9,8 @@ import {
 
 /** How a collection's `_id` is stored; on the wire it is always the canonical string. */
 export type IdType = 'string' | 'objectid' | 'int' | 'uuid';
+
+/** Every id type. */
 export const ID_TYPES = ['string', 'objectid', 'int', 'uuid'] as const;
 
 // C0, DEL, C1, line and paragraph separators, and the two non-characters that break readers.
