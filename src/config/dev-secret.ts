@@ -28,7 +28,7 @@ async function readOrMake(path: string): Promise<string> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   // Neither the key nor the data of a first run belongs into version control.
   await writeFile(join(folder, '.gitignore'), '*\n');
-  const draft = `${path}.${process.pid}`;
+  const draft = `${path}.${randomBytes(6).toString('hex')}`;
   await writeFile(draft, `${newSecret()}\n`, { mode: 0o600 });
   try {
     // A link appears complete or not at all, and never replaces: of two starting processes one wins.

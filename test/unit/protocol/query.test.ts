@@ -62,7 +62,7 @@ test('[WI-2] limit is a whole number from 1, capped at the maximum', () => {
     ['999', 999],
     ['1000', 1_000],
     ['1001', 1_000],
-    ['999999999', 1_000],
+    ['9'.repeat(16), 1_000],
   ]) {
     assert.equal(pull(`since=${SINCE}&limit=${text}`).limit, limit);
   }
@@ -79,7 +79,7 @@ test('[WI-2] limit is a whole number from 1, capped at the maximum', () => {
     '01',
     '+5',
     '٣',
-    '9'.repeat(10),
+    '9'.repeat(17),
   ]) {
     assert.deepEqual(
       refusal(() => pull(`since=${SINCE}&limit=${text}`)),
