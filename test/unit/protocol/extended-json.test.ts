@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { BSON } from 'mongodb';
 import {
   canonicalDecimal,
   type CheckedDocument,
@@ -96,6 +97,20 @@ test('[EJ-7] the largest safe integers are plain; beyond them a wrapper is neede
   assert.equal(codeOf(JSON.parse('{"n":9007199254740993}')), 'unsafe_integer');
   assert.equal(codeOf(JSON.parse('{"n":1e400}')), 'invalid_number');
   assert.equal(codeOf({ n: { $numberLong: '9007199254740993' } }), 'accepted');
+});
+
+test('[EJ-7] a plain negative zero is stored as 0', () => {
+  const { data } = checkDocument(JSON.parse('{"n":-0,"list":[-0]}')) as CheckedDocument;
+  assert.ok(Object.is(data['n'], 0));
+  assert.ok(Object.is((data['list'] as number[])[0], 0));
+});
+
+test('[EJ-4] items of long arrays count with the digits of their index', () => {
+  for (const length of [9, 10, 11, 100, 101, 1_001]) {
+    const document = { list: Array.from({ length }, (_, i) => i % 3 === 0) };
+    const { bytes } = checkDocument(document) as CheckedDocument;
+    assert.equal(bytes, BSON.calculateObjectSize(document), `${length} items`);
+  }
 });
 
 test('[EJ-7] a value that JSON cannot carry is refused, not dropped', () => {
