@@ -65,12 +65,13 @@ export function pickFields(fields: LogFields): Record<string, unknown> {
   return kept;
 }
 
-const CREDENTIALS = /([a-z][\w+.-]*:\/\/)[^\s/@]*@/gi;
+/** A connection string up to its last `@`: an unescaped `@` or `/` in a password must not show its rest. */
+const CREDENTIALS = /(?<=mongodb(?:\+srv)?:\/\/)\S*@|(?<=[a-z][\w+.-]{0,40}:\/\/)[^\s/@]*@/gi;
 const TOKEN = /\beyJ[\w-]+\.[\w-]+\.[\w-]*/g;
 
 /** The text without `user:password@` of any address and without anything that looks like a token [OB-2]. */
 export function scrub(text: string): string {
-  return text.replace(CREDENTIALS, '$1***@').replace(TOKEN, '[token]');
+  return text.replace(CREDENTIALS, '***@').replace(TOKEN, '[token]');
 }
 
 /** An error as data: type, message, code, stack and causes, all scrubbed. Nothing else of it. */

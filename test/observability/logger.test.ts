@@ -47,6 +47,7 @@ test('[OB-2] passwords in addresses and tokens are scrubbed from every text', as
   assert.ok(!logs.text().includes('hunter2') && !logs.text().includes(token.slice(0, 30)));
   assert.equal(logs.lines[0]?.['url'], 'mongodb+srv://***@db.example.org/app');
   assert.equal(scrub(`a ${token} b`), 'a [token] b');
+  assert.equal(scrub('mongodb://u:p@ss/w@db:1/app'), 'mongodb://***@db:1/app');
   assert.equal(scrub('http://example.org/a@b'), 'http://example.org/a@b');
 });
 
