@@ -1,6 +1,6 @@
 /** The machine behind the ports of the engine: Node's clocks, timers, randomness and digests. */
 
-import { createHash, createHmac, randomBytes, randomInt } from 'node:crypto';
+import { createHmac, hash, randomBytes, randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { Clock, Crypto, System } from './core/ports/system.ts';
 
@@ -19,7 +19,8 @@ const crypto: Crypto = {
   randomBase36: (length) =>
     Array.from({ length }, () => BASE36[randomInt(BASE36.length)] as string).join(''),
   randomHex: (bytes) => randomBytes(bytes).toString('hex'),
-  sha256: (text) => createHash('sha256').update(text).digest('hex'),
+  // One call without a stream object: half the cost of createHash for texts of this size.
+  sha256: (text) => hash('sha256', text, 'hex'),
   hmac: (keyHex, text) =>
     createHmac('sha256', Buffer.from(keyHex, 'hex')).update(text).digest('base64url'),
 };

@@ -88,9 +88,11 @@ export interface FullLineParts {
   readonly data: JsonObject;
 }
 
-/** Wire text of a document's line, without the line feed. */
-export function fullLine({ collection, doc_id, version, data }: FullLineParts): string {
-  return JSON.stringify({ collection, doc_id, data, deleted: false, version });
+/** Wire text of a document's line, without the line feed. `dataText` as in `openPullLine`. */
+export function fullLine(parts: FullLineParts, dataText = JSON.stringify(parts.data)): string {
+  const { collection, doc_id, version } = parts;
+  const name = JSON.stringify({ collection, doc_id });
+  return `${name.slice(0, -1)},"data":${dataText},"deleted":false,"version":"${version}"}`;
 }
 
 /** Wire text of a tombstone's line, without the line feed. */

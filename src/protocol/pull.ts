@@ -105,22 +105,14 @@ export interface WireRow {
 /**
  * Wire text of a row, left open at its end: the embedded store writes it once at commit, and a
  * page closes it with `closePullLine`, because which row ends a bundle depends on the page's filter.
+ * `dataText` is the JSON text of `row.data`, for callers that have it already.
  */
-export function openPullLine(row: WireRow): string {
-  const text = JSON.stringify({
-    version: row.version,
-    parent_version: row.parent_version,
-    collection: row.collection,
-    doc_id: row.doc_id,
-    operation: row.operation,
-    data: row.data,
-    actor_id: row.actor_id,
-    client_id: row.client_id,
-    mutation_id: row.mutation_id,
-    change_version: row.change_version,
-    bundle_seq: row.bundle_seq,
-  });
-  return text.slice(0, -1);
+export function openPullLine(row: WireRow, dataText = JSON.stringify(row.data)): string {
+  const { version, parent_version, collection, doc_id, operation } = row;
+  const { actor_id, client_id, mutation_id, change_version, bundle_seq } = row;
+  const what = JSON.stringify({ version, parent_version, collection, doc_id, operation });
+  const who = JSON.stringify({ actor_id, client_id, mutation_id, change_version, bundle_seq });
+  return `${what.slice(0, -1)},"data":${dataText},${who.slice(1, -1)}`;
 }
 
 /** Completes the text of `openPullLine`. */

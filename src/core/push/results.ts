@@ -13,18 +13,23 @@ export function effectResult(
   result: Omit<StoredResult, 'bundle_seq'>,
   extra: { readonly data?: JsonObject | null; readonly duplicate?: boolean } = {},
 ): ChangeResult {
+  const { index, collection, doc_id, mutation_id } = change;
   const { status, resolution, new_version, server_version } = result;
-  return {
-    ...echo(change),
+  const answer: ChangeResult = {
+    index,
+    collection,
+    doc_id,
+    mutation_id,
     status,
     new_version,
     server_version,
     resolution,
     error: null,
     code: null,
-    ...(extra.data === undefined ? {} : { data: extra.data }),
-    ...(extra.duplicate ? { duplicate: true } : {}),
   };
+  if (extra.data !== undefined) answer.data = extra.data;
+  if (extra.duplicate) answer.duplicate = true;
+  return answer;
 }
 
 /** Result of a refused change. */
@@ -33,8 +38,12 @@ export function rejection(
   code: RejectionCode,
   issues: readonly Issue[] = [],
 ): ChangeResult {
+  const { index, collection, doc_id, mutation_id } = change;
   return {
-    ...echo(change),
+    index,
+    collection,
+    doc_id,
+    mutation_id,
     status: 'rejected',
     new_version: null,
     server_version: null,
@@ -43,9 +52,4 @@ export function rejection(
     code,
     ...(issues.length === 0 ? {} : { details: { issues: [...issues] } }),
   };
-}
-
-function echo(change: CheckedChange) {
-  const { index, collection, doc_id, mutation_id } = change;
-  return { index, collection, doc_id, mutation_id };
 }

@@ -22,31 +22,30 @@ export class BundleSealer {
   /** Seals one push's rows and returns their `bundle_seq`, or null when there are none. */
   seal(drafts: readonly RowDraft[]): number | null {
     if (drafts.length === 0) return null;
-    const bundle_seq = this.#head.head_bundle_seq + 1;
-    drafts.forEach((draft, ordinal) => {
+    const { scope_id, head_bundle_seq } = this.#head;
+    const bundle_seq = head_bundle_seq + 1;
+    let { head_version, head_seq, hlc_p, hlc_c } = this.#head;
+    for (const [ordinal, draft] of drafts.entries()) {
       const parts = parseHlc(draft.version);
       invariant(parts !== undefined, 'a drawn version is well-formed');
-      const { head_version, head_seq } = this.#head;
       invariant(compareHlc(draft.version, head_version) > 0, 'versions of a scope strictly rise');
+      head_seq += 1;
       this.rows.push({
         ...draft,
-        scope_id: this.#head.scope_id,
-        seq: head_seq + 1,
+        scope_id,
+        seq: head_seq,
         prev: head_version,
         bundle_seq,
         ordinal,
         bundle_rows: drafts.length,
         timestamp_ms: parts.p,
       });
-      this.#head = {
-        ...this.#head,
-        head_version: draft.version,
-        head_seq: head_seq + 1,
-        hlc_p: parts.p,
-        hlc_c: parts.c,
-      };
-    });
-    this.#head = { ...this.#head, head_bundle_seq: bundle_seq };
+      head_version = draft.version;
+      hlc_p = parts.p;
+      hlc_c = parts.c;
+    }
+    const moved = { head_version, head_seq, head_bundle_seq: bundle_seq, hlc_p, hlc_c };
+    this.#head = { ...this.#head, ...moved };
     return bundle_seq;
   }
 }

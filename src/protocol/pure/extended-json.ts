@@ -10,7 +10,6 @@
 
 import type { Json, JsonObject } from './canonical-json.ts';
 import type { IssueCode } from './error-codes.ts';
-import { isWellFormed } from './ids.ts';
 import { ARRAY_ITEMS_MAX, DEPTH_MAX, DOCUMENT_KEYS_MAX, KEY_LENGTH_MAX } from './limits.ts';
 
 /** A refused document: where, what, and what to do. */
@@ -74,14 +73,18 @@ function decimalText(digits: string, exponent: number): string {
     : `0.${'0'.repeat(-point)}${digits}`;
 }
 
-/** UTF-8 length of a well-formed string, bytes. */
+/** UTF-8 length of a string, bytes; -1 when it holds a lone surrogate. */
 export function utf8Length(text: string): number {
   let bytes = text.length;
   for (let i = 0; i < text.length; i += 1) {
     const code = text.charCodeAt(i);
-    if (code > 0x7f) bytes += code > 0x7ff ? 2 : 1;
+    if (code <= 0x7f) continue;
+    bytes += code > 0x7ff ? 2 : 1;
+    if (code < 0xd800 || code > 0xdfff) continue;
     // A surrogate pair is two code units and four bytes: the second unit adds nothing.
-    if (code >= 0xd800 && code <= 0xdbff) i += 1;
+    const next = text.charCodeAt(i + 1);
+    if (code > 0xdbff || !(next >= 0xdc00 && next <= 0xdfff)) return -1;
+    i += 1;
   }
   return bytes;
 }
@@ -113,8 +116,7 @@ class Walk {
       if (this.#keys > DOCUMENT_KEYS_MAX) {
         throw new Fault(path, 'invalid_data', `a document has at most ${DOCUMENT_KEYS_MAX} keys`);
       }
-      checkKey(key, path);
-      this.bytes += 2 + utf8Length(key);
+      this.bytes += 2 + checkKey(key, path);
       copy[key] = this.value(source[key], childPath(path, key), depth + 1);
     }
     return copy;
@@ -177,10 +179,9 @@ class Walk {
   }
 
   #string(value: string, path: string): string {
-    if (!isWellFormed(value)) {
-      throw new Fault(path, 'invalid_data', 'the string holds a lone surrogate');
-    }
-    this.bytes += 5 + utf8Length(value);
+    const bytes = utf8Length(value);
+    if (bytes < 0) throw new Fault(path, 'invalid_data', 'the string holds a lone surrogate');
+    this.bytes += 5 + bytes;
     return value;
   }
 
@@ -284,20 +285,24 @@ function base64Length(text: string): number | undefined {
 
 /** JSON pointer of a member; a slash in a key is escaped, else two members would share a path. */
 function childPath(path: string, key: string): string {
+  if (!key.includes('/') && !key.includes('~')) return `${path}/${key}`;
   return `${path}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 
-function checkKey(key: string, path: string): void {
+/** Length of an allowed key, bytes. */
+function checkKey(key: string, path: string): number {
   const at = `${path}/${key.slice(0, 40)}`;
   if (key === '' || key.length > KEY_LENGTH_MAX) {
     throw new Fault(path, 'invalid_key', `keys have 1 to ${KEY_LENGTH_MAX} characters`);
   }
-  if (key.startsWith('$') || key.includes('.') || key.includes('\0') || !isWellFormed(key)) {
+  const bytes = utf8Length(key);
+  if (key.startsWith('$') || key.includes('.') || key.includes('\0') || bytes < 0) {
     throw new Fault(at, 'invalid_key', 'keys must not start with "$" or hold a dot or NUL');
   }
   if (key === '__proto__' || key === '_bsontype') {
     throw new Fault(at, 'invalid_key', `"${key}" is not allowed as a key`);
   }
+  return bytes;
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {

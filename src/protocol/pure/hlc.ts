@@ -98,7 +98,12 @@ export function nextTick(
   return head.c < HLC_COUNTER_MAX ? { p: head.p, c: head.c + 1 } : { p: head.p + 1, c: 0 };
 }
 
+/** The time formatted last: the rows of a bundle share their millisecond. */
+let formatted = { ms: -1, text: '' };
+
 function formatTime(ms: number): string {
+  if (ms === formatted.ms) return formatted.text;
   if (!(ms >= 0 && ms <= HLC_TIME_MAX)) throw new RangeError('HLC time is outside 1970–9999');
-  return new Date(ms).toISOString().replace(/[-:]/g, '');
+  formatted = { ms, text: new Date(ms).toISOString().replace(/[-:]/g, '') };
+  return formatted.text;
 }

@@ -4,6 +4,7 @@ import { invariant } from '../../core/invariant.ts';
 import type { OplogRow, ScopeHead, Tombstone } from '../../core/ports/records.ts';
 import type { DocumentWrite, GroupLoad, GroupPlan, ReceiptKey } from '../../core/ports/store.ts';
 import { fullLine, tombstoneLine } from '../../protocol/full.ts';
+import type { JsonObject } from '../../protocol/pure/canonical-json.ts';
 import { openPullLine } from '../../protocol/pull.ts';
 import type { LoadMessage, PlanMessage, ReceiptKeyRow, Row } from './messages.ts';
 
@@ -28,14 +29,15 @@ export function encodeReceiptKeys(keys: readonly ReceiptKey[]): ReceiptKeyRow[] 
 export function encodePlan(scope_id: string, plan: GroupPlan, before: ScopeHead): PlanMessage {
   checkRows(scope_id, plan, before);
   const { head } = plan;
+  const texts = new DataTexts();
   return {
-    ...encodeDocuments(scope_id, plan.documents),
+    ...encodeDocuments(scope_id, plan.documents, texts),
     putTombstones: plan.tombstones.put.map((stone) => tombstoneRow(scope_id, stone)),
     dropTombstones: plan.tombstones.drop.map((key) => {
       invariant(key.scope_id === scope_id, 'a dropped tombstone belongs to the scope');
       return [scope_id, key.collection, key.doc_id];
     }),
-    rows: plan.rows.map(oplogRow),
+    rows: plan.rows.map((row) => oplogRow(row, texts)),
     receipts: plan.receipts.map((receipt) => [
       receipt.actor_id,
       receipt.client_id,
@@ -66,6 +68,20 @@ export function encodePlan(scope_id: string, plan: GroupPlan, before: ScopeHead)
   };
 }
 
+/** JSON texts by document: a document and its newest row share one. */
+class DataTexts {
+  readonly #texts = new Map<JsonObject, string>();
+
+  of(data: JsonObject | null): string {
+    if (data === null) return 'null';
+    const known = this.#texts.get(data);
+    if (known !== undefined) return known;
+    const text = JSON.stringify(data);
+    this.#texts.set(data, text);
+    return text;
+  }
+}
+
 /** The rows continue the head one by one: a plan that forks the chain must never be written. */
 function checkRows(scope_id: string, plan: GroupPlan, before: ScopeHead): void {
   let { head_version: prev, head_seq: seq } = before;
@@ -84,6 +100,7 @@ function checkRows(scope_id: string, plan: GroupPlan, before: ScopeHead): void {
 function encodeDocuments(
   scope_id: string,
   writes: readonly DocumentWrite[],
+  texts: DataTexts,
 ): Pick<PlanMessage, 'inserts' | 'updates' | 'deletes'> {
   const inserts: Row[] = [];
   const updates: Row[] = [];
@@ -98,7 +115,7 @@ function encodeDocuments(
     }
     const { collection, doc_id, version, data } = write.document;
     invariant(write.document.scope_id === scope_id, 'a written document belongs to the scope');
-    const line = `${fullLine({ collection, doc_id, version, data })}\n`;
+    const line = `${fullLine({ collection, doc_id, version, data }, texts.of(data))}\n`;
     const { change_version, hash, actor_id, client_id } = write.document;
     const content = [version, change_version, hash, actor_id, client_id, line];
     if (guard === null) inserts.push([collection, doc_id, scope_id, ...content]);
@@ -117,7 +134,7 @@ function tombstoneRow(scope_id: string, stone: Tombstone): Row {
 /** Separators of the range read (see `RowsMessage`); the rules of ids and names exclude them. */
 const SEPARATORS = /[\t\n]/;
 
-function oplogRow(row: OplogRow): Row {
+function oplogRow(row: OplogRow, texts: DataTexts): Row {
   invariant(!SEPARATORS.test(`${row.collection}${row.doc_id}`), 'ids hold no control characters');
   return [
     row.version,
@@ -133,6 +150,6 @@ function oplogRow(row: OplogRow): Row {
     row.origin,
     row.change_version,
     row.timestamp_ms,
-    openPullLine(row),
+    openPullLine(row, texts.of(row.data)),
   ];
 }
