@@ -22,7 +22,7 @@ export class SyncEngine {
   readonly #parts: PushParts;
   #draining = false;
   #running = 0;
-  #idle: (() => void) | undefined;
+  readonly #waitingForIdle: (() => void)[] = [];
 
   constructor(options: EngineOptions) {
     const core = { ...options, hybridClock: new HybridClock(options.system, options.node_prefix) };
@@ -63,7 +63,7 @@ export class SyncEngine {
     this.#draining = true;
     if (this.#running === 0) return;
     await new Promise<void>((resolve) => {
-      this.#idle = resolve;
+      this.#waitingForIdle.push(resolve);
     });
   }
 
@@ -76,7 +76,7 @@ export class SyncEngine {
       return await work();
     } finally {
       this.#running -= 1;
-      if (this.#running === 0) this.#idle?.();
+      if (this.#running === 0) for (const resolve of this.#waitingForIdle.splice(0)) resolve();
     }
   }
 }

@@ -61,6 +61,7 @@ export interface GroupSnapshot {
   /** The store's clock: the database's on MongoDB, the process clock on the embedded store, ms. */
   readonly now_ms: number;
   readonly receipts: readonly Receipt[];
+  /** Of the group's own scope only. */
   readonly tombstones: readonly Tombstone[];
   readonly documents: readonly StoredDocument[];
   readonly parents: readonly ParentRow[];
@@ -384,11 +385,12 @@ export function needsFloor(
 ): boolean {
   const known = new Set<string>();
   for (const item of [...found.documents, ...found.tombstones]) {
-    known.add(`${item.collection}/${item.doc_id}`);
+    known.add(`${item.collection}\u0000${item.doc_id}`);
   }
   const rows = new Map(found.parents.map((row) => [row.version as string, row]));
   return wanted.some((key) => {
-    if (key.parent_version === null || known.has(`${key.collection}/${key.doc_id}`)) return false;
+    if (key.parent_version === null || known.has(`${key.collection}\u0000${key.doc_id}`))
+      return false;
     const row = rows.get(key.parent_version);
     return row === undefined || row.collection !== key.collection || row.doc_id !== key.doc_id;
   });

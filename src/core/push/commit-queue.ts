@@ -11,6 +11,7 @@ import {
   GROUP_PUSHES_MAX,
   QUEUE_BYTES_MAX,
   QUEUE_PUSHES_MAX,
+  QUEUE_TOTAL_BYTES_MAX,
 } from '../../protocol/pure/limits.ts';
 
 /** What the queue needs to know of a waiting push. */
@@ -51,6 +52,8 @@ export class CommitQueue<J extends QueueJob, R> {
   /** Scopes with waiting jobs and no running group, in order of arrival: round robin. */
   readonly #ready: string[] = [];
   #slots = COMMIT_SLOTS_MAX;
+  /** Bytes that wait in all scopes. */
+  #bytes = 0;
 
   constructor(run: GroupRunner<J, R>) {
     this.#run = run;
@@ -66,7 +69,9 @@ export class CommitQueue<J extends QueueJob, R> {
   /** Resolves with the job's value once its group is durable. Throws 503 when the scope's queue is full. */
   enqueue(scope_id: string, job: J): Promise<R> {
     const queue = this.#queueOf(scope_id);
-    if (queue.waiting.length >= QUEUE_PUSHES_MAX || queue.bytes >= QUEUE_BYTES_MAX) {
+    const scopeIsFull = queue.waiting.length >= QUEUE_PUSHES_MAX || queue.bytes >= QUEUE_BYTES_MAX;
+    if (scopeIsFull || this.#bytes >= QUEUE_TOTAL_BYTES_MAX) {
+      this.#forget(scope_id, queue);
       return Promise.reject(
         new SyncError('service_unavailable', { details: { reason: 'queue_full' } }),
       );
@@ -74,6 +79,7 @@ export class CommitQueue<J extends QueueJob, R> {
     return new Promise<R>((resolve, reject) => {
       queue.waiting.push({ job, resolve, reject });
       queue.bytes += job.bytes;
+      this.#bytes += job.bytes;
       if (!queue.running && queue.waiting.length === 1) this.#ready.push(scope_id);
       this.#kick();
     });
@@ -88,6 +94,11 @@ export class CommitQueue<J extends QueueJob, R> {
     return queue;
   }
 
+  /** Keeps no entry for a scope without work. */
+  #forget(scope_id: string, queue: ScopeQueue<J, R>): void {
+    if (queue.waiting.length === 0 && !queue.running) this.#scopes.delete(scope_id);
+  }
+
   #kick(): void {
     while (this.#slots > 0) {
       const scope_id = this.#ready.shift();
@@ -99,7 +110,9 @@ export class CommitQueue<J extends QueueJob, R> {
 
   async #runGroup(scope_id: string, queue: ScopeQueue<J, R>): Promise<void> {
     queue.running = true;
+    const waiting_bytes = queue.bytes;
     const group = takeGroup(queue);
+    this.#bytes -= waiting_bytes - queue.bytes;
     try {
       if (group.length > 0) {
         const outcomes = await this.#run(
@@ -114,7 +127,7 @@ export class CommitQueue<J extends QueueJob, R> {
       queue.running = false;
       this.#slots += 1;
       if (queue.waiting.length > 0) this.#ready.push(scope_id);
-      else this.#scopes.delete(scope_id);
+      this.#forget(scope_id, queue);
       this.#kick();
     }
   }

@@ -34,6 +34,8 @@ export const GROUP_BYTES_MAX = 4_194_304;
 /** Pushes and bytes that may wait for one scope before 503. */
 export const QUEUE_PUSHES_MAX = 1_000;
 export const QUEUE_BYTES_MAX = 33_554_432;
+/** Bytes that may wait for all scopes of a process before 503. */
+export const QUEUE_TOTAL_BYTES_MAX = 268_435_456;
 /** How long a push may take from its arrival to its commit, ms. */
 export const PUSH_DEADLINE_MS = 10_000;
 /** How often a group runs again because a drawn version existed already. */

@@ -24,6 +24,7 @@ test('[PU-12] a draining engine finishes what runs and refuses what comes', asyn
   const done = over.engine.drain().then(() => {
     drained = true;
   });
+  const again = over.engine.drain();
   const refused = { code: 'service_unavailable', details: { reason: 'draining' } };
   await assert.rejects(pushTo(over, [{}]), refused);
   await assert.rejects(over.engine.pull(request(), pullQuery()), refused);
@@ -32,6 +33,7 @@ test('[PU-12] a draining engine finishes what runs and refuses what comes', asyn
   assert.equal((await running).results[0]?.status, 'accepted');
   assert.equal((await waiting).results[0]?.status, 'accepted');
   await done;
+  await again;
   await over.engine.drain();
 });
 

@@ -14,6 +14,7 @@ import {
   GROUP_PUSHES_MAX,
   QUEUE_BYTES_MAX,
   QUEUE_PUSHES_MAX,
+  QUEUE_TOTAL_BYTES_MAX,
 } from '../../../../src/protocol/pure/limits.ts';
 
 interface Job extends QueueJob {
@@ -157,6 +158,20 @@ test('[PU-12] a full queue answers 503, by pushes and by bytes (invariant 27)', 
   assert.deepEqual(bytes.groups[1]?.names, ['a']);
   void bytes.queue.enqueue('s', job('d'));
   assert.equal(bytes.queue.waiting, 2, 'the bytes of a started push do not wait');
+});
+
+test('[PU-12] all scopes together may hold only so much (invariant 27)', async () => {
+  const { queue, groups } = held();
+  const scopes = QUEUE_TOTAL_BYTES_MAX / QUEUE_BYTES_MAX;
+  for (let i = 0; i < scopes; i += 1) {
+    void queue.enqueue(`s${i}`, job('running'));
+    void queue.enqueue(`s${i}`, job('waits', { bytes: QUEUE_BYTES_MAX }));
+  }
+  const busy = { code: 'service_unavailable', details: { reason: 'queue_full' } };
+  await assert.rejects(queue.enqueue('another', job('over')), busy);
+  await groups[0]?.finish();
+  void queue.enqueue('another', job('there is room again'));
+  assert.deepEqual(groups.at(-1)?.scope_id, 'another');
 });
 
 test('[PU-12] callers that are gone are dropped before their group, and leave no bytes behind', async () => {
