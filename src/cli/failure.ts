@@ -96,6 +96,11 @@ const STORE_FAILURES: Readonly<Partial<Record<StoreErrorKind, Omit<Failure, 'cau
     code: 'database_unreachable',
     fix: 'check that the database runs and that mongodb_uri (address, user, password) is right',
   },
+  unsupported: {
+    exit: EXIT.usage,
+    code: 'database_unsupported',
+    fix: 'point mongodb_uri at a replica set, without options that weaken it',
+  },
   locked: {
     exit: EXIT.conflict,
     code: 'locked',

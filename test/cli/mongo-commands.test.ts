@@ -102,6 +102,20 @@ if (process.env.SYNC_TEST_MONGODB_URI) {
     }
   });
 
+  test('[CL-6] mongo: a standalone server is exit 2 and the answer says what to start', async (t) => {
+    const server = await startOwnMongo({ standalone: true });
+    t.after(() => server.stop());
+    const place = {
+      cwd: freshFolder(t, { 'sync.config.yaml': FILE }),
+      env: { MONGODB_URI: server.uri, MONGODB_DATABASE: 'app' },
+    };
+    for (const command of ['init', 'serve']) {
+      const { code, stderr } = await run(t, [command], place);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, /one-member replica set/);
+    }
+  });
+
   test('[CL-12] mongo: a wrong password is exit 3 with the address and without the password', async (t) => {
     const server = await startOwnMongo({ auth: true });
     t.after(() => server.stop());

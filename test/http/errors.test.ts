@@ -59,6 +59,7 @@ describe('[HT-21] errors', () => {
     commit_unknown: 'database_unavailable',
     version_taken: 'database_unavailable',
     unavailable: 'database_unavailable',
+    unsupported: 'database_unavailable',
     locked: 'database_unavailable',
     failed: 'internal',
     layout_blocked: 'internal',

@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { Db } from 'mongodb';
 import { groupOf, openWatched } from './mongo-world.ts';
 
 const SCOPE = 'scope-1';
@@ -30,9 +31,18 @@ test('[PU-16] a process killed in a transaction blocks its scope for less than 1
     assert.equal(await nodes.countDocuments({ _id: { $regex: '^node:' } }), 1);
   } finally {
     child.kill('SIGKILL');
+    await endTransactions(db);
     await close();
   }
 });
+
+/** A dropped database would wait for a transaction that a failed test left open. */
+async function endTransactions(db: Db): Promise<void> {
+  const nodes = db.collection<{ _id: string; sessions?: unknown[] }>('sync_meta');
+  for (const { sessions } of await nodes.find({ _id: { $regex: '^node:' } }).toArray()) {
+    await db.admin().command({ killSessions: sessions ?? [] });
+  }
+}
 
 test('[PU-16] a process that lives keeps its transaction, however long others wait', async () => {
   const one = await openWatched({ mode: 'serve' });

@@ -348,6 +348,8 @@ export type StoreErrorKind =
   | 'unavailable'
   /** The statement failed for a reason the adapter does not know; nothing was written. */
   | 'failed'
+  /** The deployment or its address cannot give what the store promises: a person must change it. */
+  | 'unsupported'
   /** Another process holds the store (embedded) or a newer schema is there. */
   | 'locked'
   /** `applySetup` met a blocked step. */

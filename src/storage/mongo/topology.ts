@@ -29,7 +29,7 @@ export interface Connection {
   readonly clientBulkWrite: boolean;
 }
 
-/** Connects. Throws `unavailable` when the database cannot be reached or cannot run transactions. */
+/** Connects. Throws `unavailable` for a database out of reach, `unsupported` for one that cannot serve. */
 export async function connect(uri: string, database: string): Promise<Connection> {
   const client = createClient(uri);
   try {
@@ -68,11 +68,11 @@ export function createClient(uri: string, options: MongoClientOptions = {}): Mon
       waitQueueTimeoutMS: SELECTION_LIMIT_MS,
     });
   } catch {
-    throw new StoreError('failed', 'the MongoDB URI is not valid');
+    throw new StoreError('unsupported', 'the MongoDB URI is not valid');
   }
   const weakness = weaknessOf(client.options);
   if (weakness !== undefined) {
-    throw new StoreError('failed', `the MongoDB URI weakens the store: leave out ${weakness}`);
+    throw new StoreError('unsupported', `the MongoDB URI weakens the store: leave out ${weakness}`);
   }
   return client;
 }
@@ -91,16 +91,16 @@ function weaknessOf(options: MongoOptions): string | undefined {
 
 function refuseTopology(hello: Record<string, unknown>): void {
   if (hello['msg'] === 'isdbgrid') {
-    throw new StoreError('unavailable', 'a sharded cluster is not supported; use a replica set');
+    throw new StoreError('unsupported', 'a sharded cluster is not supported; use a replica set');
   }
   if (typeof hello['setName'] !== 'string') {
     throw new StoreError(
-      'unavailable',
+      'unsupported',
       'this MongoDB runs standalone, without transactions; start it as a one-member replica set ' +
         '(mongod --replSet rs0, then rs.initiate())',
     );
   }
   if (!(Number(hello['maxWireVersion']) >= WIRE_VERSION_MIN)) {
-    throw new StoreError('unavailable', 'MongoDB 4.4 or newer is needed');
+    throw new StoreError('unsupported', 'MongoDB 4.4 or newer is needed');
   }
 }
