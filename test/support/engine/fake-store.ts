@@ -50,6 +50,7 @@ export class FakeStore {
   /** Scope, number of pushes by their documents, and budget of every group. */
   readonly groups: { readonly scope_id: string; readonly budget_ms: number }[] = [];
   readonly clients: string[] = [];
+  readonly ranges: RowRange[] = [];
   /** Thrown by the next calls of `commitGroup`, before anything is decided. */
   readonly failures: unknown[] = [];
   /** Changes that the database refuses, once each group. */
@@ -127,6 +128,7 @@ export class FakeStore {
   }
 
   async readRows(range: RowRange): Promise<readonly OplogRead[]> {
+    this.ranges.push(range);
     await this.#enter('readRows');
     const { scope_id, after_seq, max_rows, max_bytes } = range;
     const found: OplogRead[] = [];

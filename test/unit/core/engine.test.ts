@@ -37,6 +37,27 @@ test('[PU-12] a draining engine finishes what runs and refuses what comes', asyn
   await over.engine.drain();
 });
 
+test('[PU-12] everybody who waits for a draining engine is told', async () => {
+  const over = world();
+  let open!: () => void;
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  over.store.before = (call) => (call === 'commitGroup' ? gate : undefined);
+  const running = pushTo(over, [{}]);
+  let drained = 0;
+  for (const one of [over.engine.drain(), over.engine.drain()]) {
+    void one.then(() => {
+      drained += 1;
+    });
+  }
+  open();
+  await running;
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.equal(drained, 2);
+});
+
 test('[PL-6] capabilities list what the caller may read, with the protocol’s limits and nothing else', () => {
   const secret = { auth: { secret: 'never to be seen' }, mongodb_uri: 'never to be seen' };
   const over = world({
@@ -74,6 +95,7 @@ test('[PL-6] reads cover what the caller may read, or exactly what was asked for
   assert.deepEqual(covered(undefined, 'pull'), ['tasks']);
   assert.deepEqual(covered(undefined, 'full'), ['tasks', 'notes', 'owned', 'fixed']);
   assert.deepEqual(covered(['notes', 'tasks'], 'full'), ['notes', 'tasks']);
+  assert.throws(() => covered(['tasks', 'unknown'], 'full'), { code: 'collection_forbidden' });
   for (const names of [['tasks', 'notes'], ['unknown']]) {
     assert.throws(() => covered(names, 'pull'), { code: 'collection_forbidden' });
   }
@@ -129,6 +151,14 @@ test('[PU-7] the memory of clients is bounded, the longest unseen goes', () => {
   assert.deepEqual(recorded, []);
   by('c0');
   assert.deepEqual(recorded, ['s/c0/a']);
+  const again = seen();
+  for (let i = 0; i < 10_000; i += 1) again.by(`c${i}`);
+  again.clock.pass(60_000);
+  again.by('c0');
+  again.by('new');
+  again.recorded.length = 0;
+  again.by('c0');
+  assert.deepEqual(again.recorded, [], 'who came back is not the longest unseen');
 });
 
 test('[PU-10] failures of the store become errors that say whether to try again', () => {

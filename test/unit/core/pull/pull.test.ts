@@ -209,6 +209,20 @@ test('[PL-7] a filter skips rows, a page may be empty and the client still moves
   assert.ok(part.kind === 'page' && part.has_more && part.changes.length === 0);
 });
 
+test('[PL-4] a read is bounded by the limit, and goes further behind a filter', async () => {
+  const over = await filled(['tasks/a']);
+  await pull(over, { limit: 7 });
+  await pull(over, { limit: 7, collections: ['tasks'] });
+  await pull(over, { limit: 7, collections: ['tasks', 'notes', 'owned', 'fixed'] });
+  const whole = { scope_id: SCOPE, after_seq: 0, max_rows: 1_007, enough_rows: 7 };
+  const part = { ...whole, max_rows: 5_000, enough_rows: 5_000 };
+  const max_bytes = LIMITS.pull_max_bytes;
+  assert.deepEqual(
+    over.store.ranges,
+    [whole, part, whole].map((range) => ({ ...range, max_bytes })),
+  );
+});
+
 test('[PL-10] rows of another scope are not seen (invariant 14)', async () => {
   const over = await filled(['tasks/a']);
   await pushTo(over, [{ doc_id: 'x' }], { scope_id: 'scope-2' });
@@ -238,7 +252,7 @@ test('[PL-4] a bundle whose rest is pruned while it is read is stale, not half a
   let reads = 0;
   store.before = (call) => {
     reads += call === 'readRows' ? 1 : 0;
-    if (reads === 2) store.drop(SCOPE, 3);
+    if (reads === 2) store.drop(SCOPE, 2);
   };
   assert.equal(staleOf(await pull(over)).reason, 'history_pruned');
 });

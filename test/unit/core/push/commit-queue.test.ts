@@ -192,6 +192,21 @@ test('[PU-12] callers that are gone are dropped before their group, and leave no
   assert.equal(await stays, 'stays');
 });
 
+test('[PU-12] the bytes of a dropped push make room while others commit', async () => {
+  const { queue, groups } = held();
+  let gone = false;
+  void queue.enqueue('s', job('first'));
+  const left = { bytes: QUEUE_BYTES_MAX - 20, isGone: () => gone };
+  void queue.enqueue('s', job('left', left)).catch(() => undefined);
+  void queue.enqueue('s', job('stays'));
+  gone = true;
+  await groups[0]?.finish();
+  assert.deepEqual(groups[1]?.names, ['stays']);
+  void queue.enqueue('s', job('a', { bytes: 30 }));
+  void queue.enqueue('s', job('b'));
+  assert.equal(queue.waiting, 2);
+});
+
 test('[PU-12] a caller that leaves while its group commits still gets its answer', async () => {
   const { queue, groups } = held();
   let gone = false;

@@ -65,6 +65,30 @@ test('[PU-4] a rolled back bundle leaves nothing to the pushes behind it', () =>
   );
 });
 
+test('[CR-1] each push of a group is decided over what the pushes before it left', () => {
+  const over = snapshot({ documents: [document(CURRENT)] });
+  const edit = (n: number) => push([change({ data: { n }, parent_version: CURRENT })]);
+  const { outcome, plan } = decide([edit(1), edit(2), push([change({ data: { n: 1 } })])], over);
+  assert.deepEqual(
+    outcome.map(({ results }) => [results[0]?.resolution, results[0]?.server_version]),
+    [
+      ['applied', null],
+      ['current', plan.rows[0]?.version],
+      ['noop', plan.rows[0]?.version],
+    ],
+  );
+  assert.deepEqual(outcome[1]?.results[0]?.data, { n: 1 });
+  const gone = push([change({ operation: 'delete', parent_version: CURRENT })]);
+  const back = decide([gone, push([change({ data: { n: 4 } })])], over).plan;
+  assert.deepEqual(
+    back.rows.map(({ operation, parent_version }) => [operation, parent_version]),
+    [
+      ['delete', CURRENT],
+      ['upsert', back.rows[0]?.version],
+    ],
+  );
+});
+
 test('[PU-4] a second copy inside a rolled back bundle is not answered as stored', () => {
   const sent = { mutation_id: 'm1' };
   const twice = push([change(sent), change(sent), change({ doc_id: '' })], { atomic: 'bundle' });

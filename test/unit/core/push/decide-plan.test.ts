@@ -131,6 +131,13 @@ test('[CR-11] a change without a stamp gives its row’s version as stamp', () =
   const write = plan.documents[0];
   assert.ok(write?.kind === 'put' && write.guard === null);
   assert.equal(write.document.change_version, result.new_version);
+  const edit = decideOne({ parent_version: CURRENT }, { documents: [document(CURRENT)] });
+  assert.equal(edit.plan.rows[0]?.change_version, edit.result.new_version);
+  const unstamped = document(CURRENT, { change_version: null });
+  const older = { parent_version: OLDER, change_version: hlc(-10_001) };
+  assert.equal(decideOne(older, { documents: [unstamped] }).result.resolution, 'current');
+  const later = { parent_version: OLDER, change_version: hlc(-9_999) };
+  assert.equal(decideOne(later, { documents: [unstamped] }).result.resolution, 'incoming');
 });
 
 test('[PU-4] a document is written once, as its last change left it, under its first guard', () => {

@@ -195,6 +195,10 @@ test('[CR-5] a repeat with newer edits behind it does not meet itself as a confl
   const lost = receipt(first, { resolution: 'current', new_version: null });
   const behind = batch([first, second], { ...over, receipts: [lost] });
   assert.deepEqual(behind.resolutions, ['current', 'current'], 'it had lost');
+  const third = { mutation_id: 'm3', parent_version: OLDER, data: { n: 3 } };
+  const won = receipt(second, { resolution: 'incoming' });
+  const both = batch([first, second, third], { ...over, receipts: [lost, won] });
+  assert.deepEqual(both.resolutions, ['current', 'incoming', 'current'], 'lost is lost for good');
   const gone = batch([first, { ...second, parent_version: null }], {
     receipts: [receipt(first)],
     tombstones: [tombstone(CURRENT)],
