@@ -7,7 +7,7 @@
 import { existsSync } from 'node:fs';
 import { EARLIEST_TIME_MS, PACKAGE_VERSION } from './build-info.ts';
 import { ConfigError } from './config/config-error.ts';
-import { catalogueOf, wantedLayout } from './config/engine-settings.ts';
+import { catalogueOf, engineLimits, wantedLayout } from './config/engine-settings.ts';
 import type { Config } from './config/finish-config.ts';
 import { maskUri } from './config/mask.ts';
 import { isLoopback } from './config/serve-rules.ts';
@@ -267,7 +267,7 @@ async function listen(parts: Parts): Promise<RunningProduct> {
   const app = createApp({
     engine,
     access,
-    limits: config,
+    limits: engineLimits(config),
     cors: config.cors.origins,
     readiness: createReadiness(parts, state),
     metrics: { text: metrics.text, token: metricsToken(config) },
@@ -311,7 +311,7 @@ function createEngine(parts: Parts, access: Access): SyncEngine {
     telemetry,
     access,
     catalogue: catalogueOf(config),
-    limits: config,
+    limits: engineLimits(config),
     meta,
     push_on_reject: config.push_on_reject,
     receipt_lifetime_ms: config.receipt_ttl_days * DAY_SECONDS * 1_000,

@@ -1,6 +1,7 @@
 /** What the engine and its store are told of a configuration: collections as policies, lifetimes as a layout. */
 
 import type { Catalogue, CollectionPolicy } from '../core/collections.ts';
+import type { EngineLimits } from '../core/parts.ts';
 import type { WantedLayout } from '../core/ports/store.ts';
 import type { Crypto } from '../core/ports/system.ts';
 import { canonicalJson, type JsonObject } from '../protocol/pure/canonical-json.ts';
@@ -25,6 +26,21 @@ export function catalogueOf(config: Config): Catalogue {
       },
     ]),
   );
+}
+
+/** The engine's numbers, picked by name: what holds secrets beside them stays here. */
+export function engineLimits(config: Config): EngineLimits & { readonly max_body_bytes: number } {
+  return {
+    max_body_bytes: config.max_body_bytes,
+    push_max_changes: config.push_max_changes,
+    max_document_bytes: config.max_document_bytes,
+    pull_default_limit: config.pull_default_limit,
+    pull_max_limit: config.pull_max_limit,
+    pull_max_bytes: config.pull_max_bytes,
+    full_default_limit: config.full_default_limit,
+    full_max_limit: config.full_max_limit,
+    max_clock_drift_ms: config.max_clock_drift_ms,
+  };
 }
 
 /** The layout that this configuration needs. Random values are used only by a store that has none. */

@@ -6,6 +6,9 @@
 
 import type { Issue } from './pure/error-codes.ts';
 
+/** Findings of one object: an answer does not grow with hostile input. */
+const ISSUES_MAX = 20;
+
 /** Names of the protocol that this version does not serve yet. */
 const NOT_SERVED = {
   envelope: ['on_conflict', 'client_seq', 'initialization_id', 'force'],
@@ -22,6 +25,7 @@ export function fieldIssues(
   const issues: Issue[] = [];
   for (const key of Object.keys(source)) {
     if (known.includes(key)) continue;
+    if (issues.length === ISSUES_MAX) break;
     const path = `/${key.slice(0, 64)}`;
     const later = NOT_SERVED[kind].find((name) => fold(name) === fold(key));
     const near = byFolded.get(fold(key));

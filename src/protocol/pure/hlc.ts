@@ -99,7 +99,7 @@ export function nextTick(
 }
 
 /** The time formatted last: the rows of a bundle share their millisecond. */
-let formatted = { ms: -1, text: '' };
+let formatted = { ms: Number.NaN, text: '' };
 
 function formatTime(ms: number): string {
   if (ms === formatted.ms) return formatted.text;

@@ -47,3 +47,9 @@ test('[PU-3] a hostile key is reported short and changes nothing', () => {
   const [issue] = fieldIssues({ [`doc${'_'.repeat(9_999)}id`]: 1 }, CHANGE_FIELDS, 'change');
   assert.ok((issue?.path.length ?? 0) <= 65);
 });
+
+test('[PU-3] findings of one object are bounded', () => {
+  const keys = Array.from({ length: 64 }, (_, i) => `doc_id${'_'.repeat(i + 1)}`);
+  const source = Object.fromEntries(keys.map((key) => [key, 1]));
+  assert.equal(fieldIssues(source, CHANGE_FIELDS, 'change').length, 20);
+});
