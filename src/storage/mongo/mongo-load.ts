@@ -13,7 +13,13 @@ import {
 import type { Hlc } from '../../protocol/pure/hlc.ts';
 import type { IdType } from '../../protocol/pure/ids.ts';
 import { encodeId, type StoredContent } from './bson-codec.ts';
-import { engineCollection, parentFrom, receiptFrom, tombstoneFrom } from './collections.ts';
+import {
+  type EngineCollection,
+  engineCollection,
+  parentFrom,
+  receiptFrom,
+  tombstoneFrom,
+} from './collections.ts';
 import { documentFrom } from './stored-documents.ts';
 
 /** Id types by collection name. */
@@ -71,11 +77,8 @@ export function idsByCollection(keys: readonly DocumentKey[]): Map<string, Set<s
   return wanted;
 }
 
-/**
- * A filter for receipts: one clause per identity, whatever the number of mutations. Matches nothing
- * when there is no key.
- */
-export function receiptFilter(keys: readonly ReceiptKey[]): Document {
+/** A filter for receipts: one clause per identity, whatever the number of mutations. Null = no key. */
+export function receiptFilter(keys: readonly ReceiptKey[]): Document | null {
   const clauses = new Map<string, { key: ReceiptKey; mutations: Set<string> }>();
   for (const key of keys) {
     const identity = JSON.stringify([key.scope_ids, key.actor_id, key.client_id]);
@@ -83,13 +86,14 @@ export function receiptFilter(keys: readonly ReceiptKey[]): Document {
     clause.mutations.add(key.mutation_id);
     clauses.set(identity, clause);
   }
-  const $or = [...clauses.values()].map(({ key, mutations }) => ({
-    scope_id: { $in: [...key.scope_ids] },
-    actor_id: key.actor_id,
-    client_id: key.client_id,
-    mutation_id: { $in: [...mutations] },
-  }));
-  return $or.length === 0 ? { _id: { $in: [] } } : { $or };
+  return anyOf(
+    [...clauses.values()].map(({ key, mutations }) => ({
+      scope_id: { $in: [...key.scope_ids] },
+      actor_id: key.actor_id,
+      client_id: key.client_id,
+      mutation_id: { $in: [...mutations] },
+    })),
+  );
 }
 
 interface LoadedRecords {
@@ -98,53 +102,76 @@ interface LoadedRecords {
   readonly parents: readonly ParentRow[];
 }
 
-/** Receipts, tombstones and parent rows in one round trip. */
+/** One kind of record to find. `filter` null = none is asked for. */
+interface Branch {
+  readonly kind: 'receipt' | 'tombstone' | 'parent';
+  readonly from: EngineCollection;
+  readonly filter: Document | null;
+}
+
+/** Receipts, tombstones and parent rows in one round trip; what nobody asked for is left out. */
 async function loadRecords(
   { db, session }: LoadContext,
   load: GroupLoad,
   scope_id: string,
 ): Promise<LoadedRecords> {
-  const parents = new Set(load.documents.flatMap(({ parent_version }) => parent_version ?? []));
-  const stones = [...idsByCollection(load.documents)].map(([collection, ids]) => ({
-    scope_id,
-    collection,
-    doc_id: { $in: [...ids] },
+  const branches: readonly Branch[] = [
+    { kind: 'receipt', from: 'sync_receipts', filter: receiptFilter(load.receipts) },
+    { kind: 'tombstone', from: 'sync_tombstones', filter: tombstoneFilter(load, scope_id) },
+    { kind: 'parent', from: 'sync_oplog', filter: parentFilter(load, scope_id) },
+  ];
+  const [first, ...others] = branches.flatMap(({ kind, from, filter }) =>
+    filter === null ? [] : { from, stages: stagesOf(kind, filter) },
+  );
+  if (first === undefined) return { receipts: [], tombstones: [], parents: [] };
+  const unions = others.map(({ from, stages }) => ({
+    $unionWith: { coll: from, pipeline: stages },
   }));
-  const found = await engineCollection(db, 'sync_receipts')
-    .aggregate<{ kind: string; record: Document }>(
-      [
-        { $match: receiptFilter(load.receipts) },
-        { $project: { _id: 0, kind: 'receipt', record: '$$ROOT' } },
-        {
-          $unionWith: {
-            coll: 'sync_tombstones',
-            pipeline: [
-              { $match: stones.length === 0 ? { _id: { $in: [] } } : { $or: stones } },
-              { $project: { _id: 0, kind: 'tombstone', record: '$$ROOT' } },
-            ],
-          },
-        },
-        {
-          $unionWith: {
-            coll: 'sync_oplog',
-            pipeline: [
-              { $match: { _id: { $in: [...parents] }, scope_id } },
-              { $project: { collection: 1, doc_id: 1, change_version: 1 } },
-              { $project: { _id: 0, kind: 'parent', record: '$$ROOT' } },
-            ],
-          },
-        },
-      ],
-      { session, batchSize: load.receipts.length + 2 * load.documents.length + 2 },
-    )
+  const batchSize = load.receipts.length + 2 * load.documents.length + 2;
+  const found = await engineCollection(db, first.from)
+    .aggregate<{ kind: string; record: Document }>([...first.stages, ...unions], {
+      session,
+      batchSize,
+    })
     .toArray();
-  const of = (kind: string): Document[] =>
+  const of = (kind: Branch['kind']): Document[] =>
     found.flatMap((one) => (one.kind === kind ? one.record : []));
   return {
     receipts: of('receipt').map(receiptFrom),
     tombstones: of('tombstone').map(tombstoneFrom),
     parents: of('parent').map(parentFrom),
   };
+}
+
+/** Rows are needed without their documents. */
+function stagesOf(kind: Branch['kind'], filter: Document): Document[] {
+  const fields = { collection: 1, doc_id: 1, change_version: 1 };
+  return [
+    { $match: filter },
+    ...(kind === 'parent' ? [{ $project: fields }] : []),
+    { $project: { _id: 0, kind, record: '$$ROOT' } },
+  ];
+}
+
+function tombstoneFilter(load: GroupLoad, scope_id: string): Document | null {
+  return anyOf(
+    [...idsByCollection(load.documents)].map(([collection, ids]) => ({
+      scope_id,
+      collection,
+      doc_id: { $in: [...ids] },
+    })),
+  );
+}
+
+function parentFilter(load: GroupLoad, scope_id: string): Document | null {
+  const versions = new Set(load.documents.flatMap(({ parent_version }) => parent_version ?? []));
+  return versions.size === 0 ? null : { _id: { $in: [...versions] }, scope_id };
+}
+
+function anyOf(clauses: readonly Document[]): Document | null {
+  const [first, ...others] = clauses;
+  if (first === undefined) return null;
+  return others.length === 0 ? first : { $or: [...clauses] };
 }
 
 /** Documents by id alone: the decision refuses another scope's. */

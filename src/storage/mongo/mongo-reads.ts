@@ -107,9 +107,10 @@ export async function findReceipts(
   db: Db,
   keys: readonly ReceiptKey[],
 ): Promise<readonly Receipt[]> {
-  if (keys.length === 0) return [];
+  const filter = receiptFilter(keys);
+  if (filter === null) return [];
   const found = await engineCollection(db, 'sync_receipts')
-    .find(receiptFilter(keys), { batchSize: keys.length + 1 })
+    .find(filter, { batchSize: keys.length + 1 })
     .toArray();
   return found.map(receiptFrom);
 }
