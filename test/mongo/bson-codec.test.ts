@@ -65,7 +65,7 @@ test('[EJ-2] a document that is written again unchanged keeps its bytes', (t) =>
   );
 });
 
-test('[EJ-2] an unchanged number keeps its stored type, a changed one takes the usual one', () => {
+test('[EJ-8] an unchanged number keeps its stored type, a changed one takes the usual one', () => {
   const before = stored({
     price: new Double(5),
     count: Long.fromNumber(5),
@@ -83,7 +83,7 @@ test('[EJ-2] an unchanged number keeps its stored type, a changed one takes the 
   assert.deepEqual(after['list'], [new Double(1), new Int32(2), { n: Long.fromNumber(3) }]);
 });
 
-test('[EJ-2] an asked-for long is stored as one, and large integers are longs', () => {
+test('[EJ-8] an asked-for long is stored as one, and large integers are longs', () => {
   const { data, typed } = accepted({ small: { $numberLong: '5' }, plain: 5, large: 2 ** 31 });
   assert.ok(typed);
   const after = BSON.deserialize(stored(encodeDocument(typed)), { promoteValues: false });
@@ -115,7 +115,7 @@ const FOREIGN: readonly (readonly [string, unknown, Json])[] = [
 ];
 
 for (const [name, value, wire] of FOREIGN) {
-  test(`[EJ-6] a ${name} is served in a readable form and never written`, () => {
+  test(`[EJ-1] a ${name} is served in a readable form and never written`, () => {
     for (const place of [{ f: value }, { f: [1, { g: value }] }]) {
       const read = decodeDocument(stored({ _id: 1, before: 1, ...place, after: 'x' }));
       assert.equal(read.read_only, true);
@@ -127,7 +127,7 @@ for (const [name, value, wire] of FOREIGN) {
   });
 }
 
-test('[EJ-6] types that the driver can no longer write are read as well', () => {
+test('[EJ-1] types that the driver can no longer write are read as well', () => {
   const undefinedField = Buffer.from('\x0a\x00\x00\x00\x06u\x00\x08b\x00\x01\x00', 'latin1');
   undefinedField.writeInt32LE(undefinedField.length);
   const read = decodeDocument(undefinedField);
@@ -143,7 +143,7 @@ test('[EJ-6] types that the driver can no longer write are read as well', () => 
   });
 });
 
-test('[EJ-6] a date outside the range of dates is served as its milliseconds', () => {
+test('[EJ-1] a date outside the range of dates is served as its milliseconds', () => {
   const bytes = Buffer.from(stored({ d: new Date(0) }));
   bytes.writeBigInt64LE(8_640_000_000_000_001n, 7);
   const read = decodeDocument(bytes);
@@ -151,7 +151,7 @@ test('[EJ-6] a date outside the range of dates is served as its milliseconds', (
   assert.equal(read.read_only, true);
 });
 
-test('[EJ-6] "__proto__" of a foreign document stays a field and changes no object', () => {
+test('[EJ-1] "__proto__" of a foreign document stays a field and changes no object', () => {
   const read = decodeDocument(stored(JSON.parse('{"__proto__": {"admin": true}, "a": 1}')));
   assert.equal(read.read_only, true);
   assert.equal((read.data as Record<string, unknown>)['admin'], undefined);

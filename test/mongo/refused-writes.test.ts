@@ -152,7 +152,7 @@ test('[PU-14] a push of which every second document is refused ends within its d
   }
 });
 
-test('[EJ-2] a push keeps the stored type of the numbers that it does not change', async () => {
+test('[EJ-8] a push keeps the stored type of the numbers that it does not change', async () => {
   const { store, db, close } = await openWatched();
   try {
     const tasks = db.collection<{ _id: string }>('tasks');
@@ -180,7 +180,7 @@ test('[EJ-2] a push keeps the stored type of the numbers that it does not change
   }
 });
 
-test('[FU-3] documents without a version are counted and never delivered', async () => {
+test('[FU-5] documents without a version are counted and never delivered', async () => {
   const { store, db, close } = await openWatched();
   try {
     await store.commitGroup(SCOPE, groupOf(SCOPE, [{ doc_id: 't1', data: {} }]));

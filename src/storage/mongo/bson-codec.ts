@@ -1,6 +1,6 @@
 /**
  * Canonical wire form → BSON, and document ids both ways. The reverse direction is `bson-reader.ts`;
- * the two are symmetric over everything that a push may carry [EJ-1].
+ * the two are symmetric over everything that a push may carry [EJ-2].
  */
 
 import { Binary, Decimal128, type Document, Double, Int32, Long, ObjectId, UUID } from 'mongodb';
@@ -8,7 +8,7 @@ import type { Json, JsonObject } from '../../protocol/pure/canonical-json.ts';
 import { canonicalDocId, type IdType } from '../../protocol/pure/ids.ts';
 import type { StoredTypes } from './bson-reader.ts';
 
-/** What is stored now, so that a number that did not change keeps its BSON type [EJ-3]. */
+/** What is stored now, so that a number that did not change keeps its BSON type [EJ-8]. */
 export interface StoredContent {
   readonly data: JsonObject;
   readonly types: StoredTypes | undefined;
