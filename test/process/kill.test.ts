@@ -103,6 +103,7 @@ async function begin(
       return { scope_id, token: tokens.get(scope_id as 'north') as string };
     }),
   });
+  t.after(() => callers.abandon());
   return {
     get server() {
       return run.server;
@@ -129,7 +130,9 @@ async function killRepeatedly(
     const first = run.callers.answersEverywhere();
     await run.restart();
     await first;
-    writable_ms.push(performance.now() - started);
+    const ms = Math.round(performance.now() - started);
+    assert.ok(ms <= WRITABLE_MS, `a scope was blocked for ${ms} ms after kill ${kill + 1}`);
+    writable_ms.push(ms);
   }
   await run.callers.finish();
   await run.server.stop();
@@ -157,10 +160,8 @@ async function judge(t: TestContext, place: StorePlace, callers: SteadyCallers):
 function check(t: TestContext, reports: readonly KillReport[]): void {
   const writable = reports.flatMap((one) => one.writable_ms).sort((a, b) => a - b);
   const duplicates = reports.reduce((sum, one) => sum + one.duplicates, 0);
-  const slowest = Math.round(writable.at(-1) as number);
   t.diagnostic(`${writable.length} kills, ${duplicates} repeats of stored pushes`);
-  t.diagnostic(`first accepted push after ${Math.round(writable[0] as number)} to ${slowest} ms`);
+  t.diagnostic(`first accepted push after ${writable[0]} to ${writable.at(-1)} ms`);
   assert.equal(writable.length, KILLS);
   assert.ok(duplicates > 0, 'no kill fell between a commit and its answer: kill more often');
-  assert.ok(slowest <= WRITABLE_MS, `a scope was blocked for ${slowest} ms`);
 }

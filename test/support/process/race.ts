@@ -58,19 +58,24 @@ export async function runRace(options: RaceOptions): Promise<RaceOutcome> {
     ...{ options, acknowledged: [], started },
     ...{ torn: 0, stale: 0, retried: 0, over: false },
   };
-  const pulling = options.pullers.map((puller) => pullOn(race, puller));
-  await Promise.all(options.callers.map((caller) => pushOn(race, caller)));
+  const pulling = Promise.all(options.pullers.map((puller) => pullOn(race, puller)));
+  // A failed caller ends the race first; what the pullers then meet does not matter.
+  pulling.catch(() => {});
+  try {
+    await Promise.all(options.callers.map((caller) => pushOn(race, caller)));
+  } finally {
+    race.over = true;
+  }
   const ms = performance.now() - started;
-  race.over = true;
-  const delivered = await Promise.all(pulling);
+  const delivered = await pulling;
   const { acknowledged, torn, stale, retried } = race;
   return { acknowledged, delivered, torn, stale, retried, ms };
 }
 
 async function pushOn(race: Race, caller: Caller): Promise<void> {
-  const { rows, limit_ms, random } = race.options;
+  const { random } = race.options;
   let own: Own | undefined;
-  while (race.acknowledged.length < rows && performance.now() - race.started < limit_ms) {
+  while (!isOver(race)) {
     const changes = drawChanges(random, own);
     own = note(race, await pushUntilAnswered(race, caller, changes), changes) ?? own;
   }
@@ -90,6 +95,11 @@ async function pushUntilAnswered(
       race.retried += 1;
     }
   }
+}
+
+function isOver({ over, acknowledged, options, started }: Race): boolean {
+  if (over || acknowledged.length >= options.rows) return true;
+  return performance.now() - started >= options.limit_ms;
 }
 
 interface Own {

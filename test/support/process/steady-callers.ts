@@ -40,6 +40,7 @@ export class SteadyCallers {
   readonly #running: Promise<void>[];
   #waiting: { reached: () => boolean; resolve: () => void }[] = [];
   #over = false;
+  #abandoned = false;
 
   constructor(options: SteadyOptions) {
     this.#options = options;
@@ -62,6 +63,12 @@ export class SteadyCallers {
     });
   }
 
+  /** Ends the callers whatever was answered: for a test that has failed. */
+  abandon(): void {
+    this.#over = true;
+    this.#abandoned = true;
+  }
+
   /** No new pushes; resolves when each last one was answered. */
   async finish(): Promise<void> {
     this.#over = true;
@@ -73,7 +80,9 @@ export class SteadyCallers {
     const { scope_id } = callers[at] as SteadyOptions['callers'][number];
     while (!this.#over) {
       const changes = Array.from({ length: random.int(1, 3) }, () => newDocument(random, scope_id));
-      const { results } = await this.#pushUntilAnswered(at, changes);
+      const answer = await this.#pushUntilAnswered(at, changes);
+      if (answer === undefined) return;
+      const { results } = answer;
       for (const { mutation_id, new_version, duplicate = false } of results) {
         if (new_version === null) throw new Error(`refused: ${JSON.stringify(results)}`);
         this.answered.push({ mutation_id, scope_id, version: new_version, duplicate });
@@ -82,7 +91,11 @@ export class SteadyCallers {
     }
   }
 
-  async #pushUntilAnswered(at: number, changes: readonly WireChange[]): Promise<WireAnswer> {
+  /** Undefined when the callers were abandoned. */
+  async #pushUntilAnswered(
+    at: number,
+    changes: readonly WireChange[],
+  ): Promise<WireAnswer | undefined> {
     const { target, callers } = this.#options;
     const { token } = callers[at] as SteadyOptions['callers'][number];
     for (let tries = 1; ; tries += 1) {
@@ -90,6 +103,7 @@ export class SteadyCallers {
         return await push({ url: target.url, token, client_id: `steady-${at}` }, changes);
       } catch (error) {
         if (error instanceof HttpFailure && error.status < 500) throw error;
+        if (this.#abandoned) return undefined;
         if (tries === 1) this.repeated += 1;
         await pause(AGAIN_MS);
       }
