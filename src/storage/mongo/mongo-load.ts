@@ -88,7 +88,8 @@ export function receiptFilter(keys: readonly ReceiptKey[]): Document | null {
   }
   return anyOf(
     [...clauses.values()].map(({ key, mutations }) => ({
-      scope_id: { $in: [...key.scope_ids] },
+      // Equality for the usual single scope: a planner may not use an index behind a leading $in.
+      scope_id: key.scope_ids.length === 1 ? key.scope_ids[0] : { $in: [...key.scope_ids] },
       actor_id: key.actor_id,
       client_id: key.client_id,
       mutation_id: { $in: [...mutations] },
