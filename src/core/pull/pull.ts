@@ -84,7 +84,9 @@ async function findPage(work: PullWork): Promise<Found> {
 
 async function readOnce(work: PullWork): Promise<Found> {
   const { store, scope_id, since } = work;
-  const { head, at } = await store.readScope(scope_id, since);
+  // The zero version is no row: nothing to look up for a first pull.
+  const wanted = compareHlc(since, '') === 0 ? null : since;
+  const { head, at } = await store.readScope(scope_id, wanted);
   const behind = compareHlc(since, head?.head_version ?? '') < 0;
   const needsFirst = behind && at === null && compareHlc(since, '') !== 0;
   const first = needsFirst ? await store.firstRow(scope_id) : null;
