@@ -63,7 +63,7 @@ test('[PU-18] before 8.0 a push takes at most 10 round trips and 2 per collectio
   }
 });
 
-test('[PL-1] a pull takes two round trips, for one row and for 500', async () => {
+test('[PL-12] a pull takes two round trips, for one row and for 500', async () => {
   const { store, takeStarted, close } = await openWatched();
   try {
     const first = await store.commitGroup(SCOPE, groupOf(SCOPE, changesOf(1, 'first')));
