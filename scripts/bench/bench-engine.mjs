@@ -1,6 +1,5 @@
-/** An engine over a store, without HTTP, and what the scenarios push through it. */
+/** An engine over a store, without HTTP. */
 
-import { randomUUID } from 'node:crypto';
 import { SyncEngine } from '../../src/core/engine.ts';
 import { nodeSystem } from '../../src/node-system.ts';
 import { LIMITS } from '../../src/protocol/pure/limits.ts';
@@ -56,21 +55,4 @@ export async function createBenchEngine(store) {
     request_id: 'bench',
   });
   return engine;
-}
-
-/** A task of about 400 bytes. */
-export function newTask() {
-  const id = randomUUID();
-  return {
-    id,
-    data: {
-      title: `Call ${id.slice(0, 8)} about the delivery`,
-      done: false,
-      priority: 3,
-      tags: ['office', 'week', id.slice(0, 4)],
-      notes: 'x'.repeat(180),
-      owner: { name: 'Ada Okafor', email: 'ada@example.com' },
-      created: '2026-05-02T12:00:00.000Z',
-    },
-  };
 }

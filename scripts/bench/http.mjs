@@ -5,6 +5,7 @@ import { SyncClient } from '../../examples/minimal-client.mjs';
 import { interleaved, timed } from './measure.mjs';
 import { Connection, postBytes } from './raw-http.mjs';
 import { startMinimal, startProduct } from './servers.mjs';
+import { newTask, pushBody } from './tasks.mjs';
 
 const CALLERS = 64;
 const PUSHES_PER_CALLER = 60;
@@ -42,7 +43,7 @@ async function singlePushes(report) {
     };
     const figure = await interleaved(
       ROUNDS,
-      rate(product.port, () => postBytes('/sync/push', productPush([newTask()]), token)),
+      rate(product.port, () => postBytes('/sync/push', pushBody([newTask()]), token)),
       rate(minimal.port, () => postBytes('/push', { changes: [newTask()] }, null)),
     );
     report.add({
@@ -109,7 +110,7 @@ async function bootstrap(report) {
   const [product, minimal] = [await startProduct(), await startMinimal()];
   try {
     const token = await product.token('s3');
-    await fill(product.port, (changes) => postBytes('/sync/push', productPush(changes), token));
+    await fill(product.port, (changes) => postBytes('/sync/push', pushBody(changes), token));
     await fill(minimal.port, (changes) => postBytes('/push', { changes }, null));
     const before = product.rssKiB();
     let peak = before;
@@ -182,36 +183,6 @@ function newClient(port, token) {
     clientId: randomUUID(),
     collections: ['tasks'],
   });
-}
-
-function productPush(tasks) {
-  return {
-    client_id: 'bench',
-    changes: tasks.map(({ id, data }) => ({
-      collection: 'tasks',
-      operation: 'upsert',
-      doc_id: id,
-      data,
-      mutation_id: id,
-    })),
-  };
-}
-
-/** A task of about 400 bytes. */
-function newTask() {
-  const id = randomUUID();
-  return {
-    id,
-    data: {
-      title: `Call ${id.slice(0, 8)} about the delivery`,
-      done: false,
-      priority: 3,
-      tags: ['office', 'week', id.slice(0, 4)],
-      notes: 'x'.repeat(180),
-      owner: { name: 'Ada Okafor', email: 'ada@example.com' },
-      created: '2026-05-02T12:00:00.000Z',
-    },
-  };
 }
 
 function expectOk({ status, body }) {

@@ -10,9 +10,10 @@ import path from 'node:path';
 import { openEmbeddedStore } from '../../src/storage/embedded/embedded-store.ts';
 import { ZERO_HLC } from '../../src/protocol/pure/hlc.ts';
 import { nodeSystem } from '../../src/node-system.ts';
-import { benchLayout, createBenchEngine, newTask } from './bench-engine.mjs';
+import { benchLayout, createBenchEngine } from './bench-engine.mjs';
 import { interleaved, timed } from './measure.mjs';
 import { RawStore } from './raw-store.mjs';
+import { newTask, pushAll, pushBody } from './tasks.mjs';
 
 const ROUNDS = 9;
 const FULL_DOCUMENTS = 100_000;
@@ -75,30 +76,6 @@ async function pushScenarios(report, engine, raw) {
   }
 }
 
-async function pushAll(engine, bodies, { callers, scopes }) {
-  let next = 0;
-  const caller = async () => {
-    for (;;) {
-      const place = next;
-      next += 1;
-      const tasks = bodies[place];
-      if (tasks === undefined) return;
-      const { body } = await engine.push(engine.context(`s${place % scopes}`), {
-        client_id: 'bench',
-        changes: tasks.map(({ id, data }) => ({
-          collection: 'tasks',
-          operation: 'upsert',
-          doc_id: id,
-          data,
-          mutation_id: id,
-        })),
-      });
-      if (body.results.some((result) => result.status !== 'accepted')) throw new Error('refused');
-    }
-  };
-  await Promise.all(Array.from({ length: callers }, caller));
-}
-
 async function pullScenario(report, engine, raw) {
   const scope = `pull-${randomUUID()}`;
   for (let i = 0; i < 10; i += 1) {
@@ -130,15 +107,7 @@ async function fullScenario(report, engine, raw) {
   const scope = 'full';
   for (let at = 0; at < FULL_DOCUMENTS; at += 500) {
     const tasks = Array.from({ length: 500 }, newTask);
-    await engine.push(engine.context(scope), {
-      client_id: 'bench',
-      changes: tasks.map(({ id, data }) => ({
-        collection: 'tasks',
-        operation: 'upsert',
-        doc_id: id,
-        data,
-      })),
-    });
+    await engine.push(engine.context(scope), pushBody(tasks, { anonymous: true }));
     raw.push(scope, tasks);
   }
   const figure = await interleaved(

@@ -7,8 +7,9 @@ import { MongoClient } from 'mongodb';
 import { nodeSystem } from '../../src/node-system.ts';
 import { ZERO_HLC } from '../../src/protocol/pure/hlc.ts';
 import { openMongoStore } from '../../src/storage/mongo/mongo-store.ts';
-import { benchLayout, createBenchEngine, newTask } from './bench-engine.mjs';
+import { benchLayout, createBenchEngine } from './bench-engine.mjs';
 import { interleaved, timed } from './measure.mjs';
+import { newTask, pushAll, pushBody } from './tasks.mjs';
 
 const ROUNDS = 7;
 const DOCUMENTS = 5_000;
@@ -55,7 +56,7 @@ async function pushScenarios(report, engine, raw) {
       ROUNDS,
       async () => {
         const bodies = work();
-        return (await timed(() => pushAll(engine, bodies, callers))) / pushes;
+        return (await timed(() => pushAll(engine, bodies, { callers, scopes: 1 }))) / pushes;
       },
       async () => {
         const bodies = work();
@@ -75,30 +76,11 @@ async function pushScenarios(report, engine, raw) {
   }
 }
 
-async function pushAll(engine, bodies, callers) {
-  const queue = [...bodies];
-  const caller = async () => {
-    for (let tasks = queue.shift(); tasks !== undefined; tasks = queue.shift()) {
-      await engine.push(engine.context('s'), {
-        client_id: 'bench',
-        changes: tasks.map(({ id, data }) => ({
-          collection: 'tasks',
-          operation: 'upsert',
-          doc_id: id,
-          data,
-          mutation_id: id,
-        })),
-      });
-    }
-  };
-  await Promise.all(Array.from({ length: callers }, caller));
-}
-
 async function pullScenario(report, engine, raw) {
   const query = { since: ZERO_HLC, collections: undefined, limit: 500 };
   const figure = await interleaved(
     15,
-    () => timed(() => engine.pull(engine.context('s'), query)),
+    () => timed(() => engine.pull(engine.context('s0'), query)),
     () => timed(() => raw.pull('s', 500)),
   );
   report.add({ scenario: 'mongo pull of 500 rows against find + JSON', unit: 'ms', ...figure });
@@ -124,15 +106,7 @@ async function fullScenario(report, engine) {
 }
 
 function pushFull(engine, tasks) {
-  return engine.push(engine.context('full'), {
-    client_id: 'bench',
-    changes: tasks.map(({ id, data }) => ({
-      collection: 'tasks',
-      operation: 'upsert',
-      doc_id: id,
-      data,
-    })),
-  });
+  return engine.push(engine.context('full'), pushBody(tasks, { anonymous: true }));
 }
 
 /** The statements of one push through the driver alone, one transaction per push. */

@@ -1,26 +1,15 @@
 /** What a push has decided so far, on top of what the pushes before it in the group decided. */
 
 import type { Hlc } from '../../protocol/pure/hlc.ts';
-import type { ConflictEntry, Operation, Origin, Receipt } from '../ports/records.ts';
+import type { ConflictEntry, OplogRow, Receipt } from '../ports/records.ts';
 import type { ChangeRef, DocumentKey } from '../ports/store.ts';
-import type { JsonObject } from '../../protocol/pure/canonical-json.ts';
 import { type DocumentState, documentKey, type InitialState } from './document-state.ts';
 
 /** A row before its bundle gives it a place. */
-export interface RowDraft {
-  readonly version: Hlc;
-  readonly collection: string;
-  readonly doc_id: string;
-  readonly operation: Operation;
-  readonly data: JsonObject | null;
-  readonly typed: JsonObject | null;
-  readonly actor_id: string | null;
-  readonly client_id: string | null;
-  readonly mutation_id: string | null;
-  readonly change_version: Hlc | null;
-  readonly parent_version: Hlc | null;
-  readonly origin: Origin;
-}
+export type RowDraft = Omit<
+  OplogRow,
+  'scope_id' | 'seq' | 'prev' | 'bundle_seq' | 'ordinal' | 'bundle_rows' | 'timestamp_ms' | 'doc_id'
+> & { readonly doc_id: string };
 
 /** Latest state of a touched document and the change that made it. */
 export interface TouchedState {
