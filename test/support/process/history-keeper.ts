@@ -33,6 +33,11 @@ export class HistoryKeeper {
     this.#pruned = this.#atBackup?.rows ?? [];
   }
 
+  /** Whether the backup holds the kept copy of an edit that lost its conflict. */
+  conflictInBackup(mutation_id: string): boolean {
+    return this.#atBackup?.conflicts.includes(mutation_id) ?? false;
+  }
+
   /** Newest version of a scope at the backup: later answers are at risk. */
   headAtBackup(scope_id: string): string {
     return this.#atBackup?.heads.find((head) => head.scope_id === scope_id)?.head_version ?? '';
