@@ -109,7 +109,8 @@ export class RecordedClient {
     for (const { client_id, mutation_id, version } of page.changes) {
       if (client_id !== this.client_id) continue;
       this.seen.add(mutation_id);
-      if (!this.answered.has(mutation_id)) this.#answer(mutation_id, version, 'applied');
+      const known = this.answered.get(mutation_id)?.version;
+      if (known !== version) this.#answer(mutation_id, version, 'applied');
     }
   }
 
