@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import type { LoadedConfig } from '../config/load-config.ts';
 import { usageError } from './failure.ts';
-import { Output, wantsColor } from './output.ts';
+import { canRewrite, Output, wantsColor } from './output.ts';
 
 /** Flags of every command, as commander hands them over: texts without defaults. */
 export interface GlobalFlags {
@@ -44,6 +44,7 @@ export function createInvocation(globals: GlobalFlags): Invocation {
     json: globals.json === true,
     quiet: globals.quiet === true,
     color: globals.color !== false && wantsColor(env),
+    rewrites: canRewrite(env),
   });
   return {
     cwd,
