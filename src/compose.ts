@@ -1,25 +1,16 @@
 /**
  * The composition root: a configuration becomes a store, an engine, an access rule and a listening
- * server, and all of it is closed again in order. The only file that knows two adapters; each is
- * loaded when it is chosen, so that a command pays for what it uses.
+ * server, and all of it is closed again in order. It and its part `compose-store.ts` are the only
+ * files that know two adapters; each is loaded when it is chosen, so that a command pays for what it uses.
  */
 
-import { existsSync } from 'node:fs';
-import { EARLIEST_TIME_MS, PACKAGE_VERSION } from './build-info.ts';
-import { ConfigError } from './config/config-error.ts';
-import { catalogueOf, engineLimits, wantedLayout } from './config/engine-settings.ts';
+import { PACKAGE_VERSION } from './build-info.ts';
+import { createEngine, openStore, storeClock, withPlace, withStore } from './compose-store.ts';
+import { engineLimits, wantedLayout } from './config/engine-settings.ts';
 import type { Config } from './config/finish-config.ts';
-import { maskUri } from './config/mask.ts';
 import { isLoopback } from './config/serve-rules.ts';
-import { GuardedClock } from './core/clock-guard.ts';
-import { SyncEngine } from './core/engine.ts';
 import type { Access } from './core/ports/access.ts';
-import {
-  StoreError,
-  type StoreMeta,
-  type SyncStore,
-  type WantedLayout,
-} from './core/ports/store.ts';
+import type { StoreMeta, SyncStore, WantedLayout } from './core/ports/store.ts';
 import type { Clock } from './core/ports/system.ts';
 import type { Telemetry } from './core/ports/telemetry.ts';
 import { countInvisible, ensureLayout } from './core/upkeep/layout.ts';
@@ -28,18 +19,6 @@ import { expiryBounds, runRetention } from './core/upkeep/retention.ts';
 import { nodeSystem, repeat } from './node-system.ts';
 import type { Logger } from './observability/logger.ts';
 import type { Metrics } from './observability/metrics.ts';
-
-/** `serve` writes and holds the store, `setup` changes its layout, `read` looks on beside a server. */
-export type StoreMode = 'serve' | 'setup' | 'read';
-
-/** How a store is opened. */
-interface OpenStoreOptions {
-  readonly mode: StoreMode;
-  /** Time of the embedded store; the database has its own. */
-  readonly clock?: Clock;
-  /** The store cannot go on (an I/O error on commit): the process has to end. */
-  onFatal?(error: Error): void;
-}
 
 /** How a server is started. */
 export interface StartOptions {
@@ -61,87 +40,7 @@ export interface RunningProduct {
   close(): Promise<void>;
 }
 
-const APP_NAME = 'offline-sync';
 const RETENTION_EVERY_MS = 60_000;
-const DAY_SECONDS = 86_400;
-const RANDOM_ID_LENGTH = 8;
-
-/** The configured store cannot be used; `place` says which one, without credentials. */
-export class StoreUnreachable extends Error {
-  readonly store: Config['store'];
-  readonly place: string;
-
-  constructor(config: Config, cause: StoreError) {
-    super(cause.message, { cause });
-    this.name = 'StoreUnreachable';
-    this.store = config.store;
-    this.place = config.store === 'mongo' ? maskUri(config.mongodb_uri ?? '') : config.data_dir;
-  }
-}
-
-/**
- * Opens the store, works with it and closes it. Throws `StoreUnreachable`, and `StoreError` of
- * kind `locked` when another process holds it.
- */
-export async function withStore<T>(
-  config: Config,
-  mode: StoreMode,
-  work: (store: SyncStore) => Promise<T>,
-): Promise<T> {
-  let store: SyncStore | undefined;
-  try {
-    store = await openStore(config, { mode });
-    return await work(store);
-  } catch (error) {
-    throw withPlace(config, error);
-  } finally {
-    await store?.close();
-  }
-}
-
-function withPlace(config: Config, error: unknown): unknown {
-  const unreachable = error instanceof StoreError && error.kind === 'unavailable';
-  return unreachable ? new StoreUnreachable(config, error) : error;
-}
-
-/** False when the embedded store was never made; a database server is asked when it is opened. */
-export async function storeExists(config: Config): Promise<boolean> {
-  if (config.store !== 'embedded') return true;
-  const { databaseFile } = await import('./storage/embedded/data-folder.ts');
-  return existsSync(databaseFile(config.data_dir));
-}
-
-async function openStore(config: Config, options: OpenStoreOptions): Promise<SyncStore> {
-  const { mode, clock = nodeSystem.clock, onFatal = () => {} } = options;
-  if (config.store === 'embedded') {
-    const { openEmbeddedStore } = await import('./storage/embedded/embedded-store.ts');
-    const access = mode === 'read' ? 'read' : 'write';
-    return openEmbeddedStore({ data_dir: config.data_dir, mode: access, clock, onFatal });
-  }
-  const { openMongoStore } = await import('./storage/mongo/mongo-store.ts');
-  const opening = openMongoStore({
-    uri: config.mongodb_uri as string,
-    database: config.database_name as string,
-    node_id: nodeSystem.crypto.randomBase36(RANDOM_ID_LENGTH),
-    collections: config.collections.map(({ name, id_type }) => ({ name, id_type })),
-    clock,
-    // Nothing is written before the layout was verified; sessions open with the first push.
-    mode: 'tool',
-  });
-  return opening.catch((error: unknown) => {
-    throw isRefusedUri(error) ? uriProblem(error) : error;
-  });
-}
-
-/** The driver judged the connection string before it connected: a fault of the configuration. */
-function isRefusedUri(error: unknown): error is StoreError {
-  return error instanceof StoreError && error.kind === 'failed' && error.cause === undefined;
-}
-
-function uriProblem({ message }: StoreError): ConfigError {
-  const example = 'mongodb://127.0.0.1:27017/?replicaSet=rs0';
-  return new ConfigError([{ where: 'mongodb_uri', message, example }]);
-}
 
 /** Who may call, by the configured mode. The configuration holds a secret when the mode needs one. */
 export async function createAccess(config: Config, clock = nodeSystem.clock): Promise<Access> {
@@ -216,13 +115,9 @@ export async function startProduct(config: Config, options: StartOptions): Promi
     destination: options.log,
   });
   let telemetry: Telemetry | undefined;
-  const clock =
-    config.store === 'embedded'
-      ? new GuardedClock(nodeSystem.clock, {
-          earliest_ms: EARLIEST_TIME_MS,
-          onHeldBack: (jump_ms) => telemetry?.emit({ event: 'clock.held_back', jump_ms }),
-        })
-      : nodeSystem.clock;
+  const clock = storeClock(config, (jump_ms) =>
+    telemetry?.emit({ event: 'clock.held_back', jump_ms }),
+  );
   let store: SyncStore | undefined;
   try {
     store = await openStore(config, { mode: 'serve', clock, onFatal: options.onFatal });
@@ -301,24 +196,6 @@ async function listen(parts: Parts): Promise<RunningProduct> {
       logger.info('server.stopped', 'server stopped');
     },
   };
-}
-
-function createEngine(parts: Parts, access: Access): SyncEngine {
-  const { config, store, meta, telemetry, clock } = parts;
-  return new SyncEngine({
-    store,
-    system: { clock, crypto: nodeSystem.crypto },
-    telemetry,
-    access,
-    catalogue: catalogueOf(config),
-    limits: engineLimits(config),
-    meta,
-    push_on_reject: config.push_on_reject,
-    receipt_lifetime_ms: config.receipt_ttl_days * DAY_SECONDS * 1_000,
-    node_prefix: config.hlc_node_id,
-    app_name: APP_NAME,
-    server_version: PACKAGE_VERSION,
-  });
 }
 
 /** Without a token the page is for this machine only: from elsewhere a random one refuses everybody. */

@@ -1,6 +1,6 @@
 /** Any error as an exit code with a one-line cause and a one-line fix. */
 
-import type { StoreUnreachable } from '../compose.ts';
+import type { StoreUnreachable } from '../compose-store.ts';
 import { ClockError } from '../core/clock-guard.ts';
 import { StoreError, type StoreErrorKind } from '../core/ports/store.ts';
 import { SetupError, type SetupFault } from '../core/upkeep/layout.ts';

@@ -2,7 +2,7 @@
 
 import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { storeExists, withStore } from '../../compose.ts';
+import { storeExists, withStore } from '../../compose-store.ts';
 import { newSecret } from '../../config/dev-secret.ts';
 import { wantedLayout } from '../../config/engine-settings.ts';
 import type { Config } from '../../config/finish-config.ts';

@@ -1,6 +1,6 @@
 /** `inspect`: the oplog for an operator; a table on a terminal, JSON lines in a pipe. */
 
-import { withStore } from '../../compose.ts';
+import { withStore } from '../../compose-store.ts';
 import { inspectRows } from '../../core/pull/inspect.ts';
 import { requireSetup } from '../../core/upkeep/layout.ts';
 import type { Hlc } from '../../protocol/pure/hlc.ts';

@@ -1,0 +1,181 @@
+/**
+ * The half of the composition root that commands share with the server: a configuration becomes an
+ * open store, and a store an engine. Each adapter is loaded when it is chosen.
+ */
+
+import { existsSync } from 'node:fs';
+import { EARLIEST_TIME_MS, PACKAGE_VERSION } from './build-info.ts';
+import { ConfigError } from './config/config-error.ts';
+import { catalogueOf, engineLimits, wantedLayout } from './config/engine-settings.ts';
+import type { Config } from './config/finish-config.ts';
+import { maskUri } from './config/mask.ts';
+import { GuardedClock } from './core/clock-guard.ts';
+import { SyncEngine } from './core/engine.ts';
+import type { Access } from './core/ports/access.ts';
+import { StoreError, type StoreMeta, type SyncStore } from './core/ports/store.ts';
+import type { Clock } from './core/ports/system.ts';
+import type { Telemetry } from './core/ports/telemetry.ts';
+import { ensureLayout } from './core/upkeep/layout.ts';
+import { nodeSystem } from './node-system.ts';
+
+/** `serve` writes and holds the store, `setup` changes its layout, `read` looks on beside a server. */
+export type StoreMode = 'serve' | 'setup' | 'read';
+
+/** How a store is opened. */
+interface OpenStoreOptions {
+  readonly mode: StoreMode;
+  /** Time of the embedded store; the database has its own. */
+  readonly clock?: Clock;
+  /** The store cannot go on (an I/O error on commit): the process has to end. */
+  onFatal?(error: Error): void;
+}
+
+const APP_NAME = 'offline-sync';
+const DAY_SECONDS = 86_400;
+const RANDOM_ID_LENGTH = 8;
+/** The configured store cannot be used; `place` says which one, without credentials. */
+export class StoreUnreachable extends Error {
+  readonly store: Config['store'];
+  readonly place: string;
+
+  constructor(config: Config, cause: StoreError) {
+    super(cause.message, { cause });
+    this.name = 'StoreUnreachable';
+    this.store = config.store;
+    this.place = config.store === 'mongo' ? maskUri(config.mongodb_uri ?? '') : config.data_dir;
+  }
+}
+
+/**
+ * Opens the store, works with it and closes it. Throws `StoreUnreachable`, and `StoreError` of
+ * kind `locked` when another process holds it.
+ */
+export async function withStore<T>(
+  config: Config,
+  mode: StoreMode,
+  work: (store: SyncStore) => Promise<T>,
+): Promise<T> {
+  let store: SyncStore | undefined;
+  try {
+    store = await openStore(config, { mode });
+    return await work(store);
+  } catch (error) {
+    throw withPlace(config, error);
+  } finally {
+    await store?.close();
+  }
+}
+
+/** The error with the place of a store that cannot be reached. */
+export function withPlace(config: Config, error: unknown): unknown {
+  const unreachable = error instanceof StoreError && error.kind === 'unavailable';
+  return unreachable ? new StoreUnreachable(config, error) : error;
+}
+
+/** False when the embedded store was never made; a database server is asked when it is opened. */
+export async function storeExists(config: Config): Promise<boolean> {
+  if (config.store !== 'embedded') return true;
+  const { databaseFile } = await import('./storage/embedded/data-folder.ts');
+  return existsSync(databaseFile(config.data_dir));
+}
+
+/** Opens the configured store. Throws `StoreError`, and `ConfigError` for a refused connection string. */
+export async function openStore(config: Config, options: OpenStoreOptions): Promise<SyncStore> {
+  const { mode, clock = nodeSystem.clock, onFatal = () => {} } = options;
+  if (config.store === 'embedded') {
+    const { openEmbeddedStore } = await import('./storage/embedded/embedded-store.ts');
+    const access = mode === 'read' ? 'read' : 'write';
+    return openEmbeddedStore({ data_dir: config.data_dir, mode: access, clock, onFatal });
+  }
+  const { openMongoStore } = await import('./storage/mongo/mongo-store.ts');
+  const opening = openMongoStore({
+    uri: config.mongodb_uri as string,
+    database: config.database_name as string,
+    node_id: nodeSystem.crypto.randomBase36(RANDOM_ID_LENGTH),
+    collections: config.collections.map(({ name, id_type }) => ({ name, id_type })),
+    clock,
+    // Nothing is written before the layout was verified; sessions open with the first push.
+    mode: 'tool',
+  });
+  return opening.catch((error: unknown) => {
+    throw isRefusedUri(error) ? uriProblem(error) : error;
+  });
+}
+
+/** The driver judged the connection string before it connected: a fault of the configuration. */
+function isRefusedUri(error: unknown): error is StoreError {
+  return error instanceof StoreError && error.kind === 'failed' && error.cause === undefined;
+}
+
+function uriProblem({ message }: StoreError): ConfigError {
+  const example = 'mongodb://127.0.0.1:27017/?replicaSet=rs0';
+  return new ConfigError([{ where: 'mongodb_uri', message, example }]);
+}
+
+/**
+ * Works with an engine as a server would, without listening: for commands that write. Everybody may
+ * do everything, because whoever runs a command can read the store's files anyway. Throws as
+ * `withStore` does, and `SetupError` for a store that was not initialised.
+ */
+export async function withEngine<T>(
+  config: Config,
+  work: (engine: SyncEngine) => Promise<T>,
+): Promise<T> {
+  const clock = storeClock(config);
+  let store: SyncStore | undefined;
+  try {
+    store = await openStore(config, { mode: 'serve', clock });
+    const layout = wantedLayout(config, nodeSystem.crypto);
+    const meta = await ensureLayout(store, layout, config.auto_init);
+    const telemetry: Telemetry = { emit: () => {} };
+    const engine = createEngine({ config, store, meta, telemetry, clock }, EVERYTHING);
+    try {
+      return await work(engine);
+    } finally {
+      await engine.drain();
+    }
+  } catch (error) {
+    throw withPlace(config, error);
+  } finally {
+    await store?.close();
+  }
+}
+
+const EVERYTHING: Pick<Access, 'authorize'> = { authorize: () => true };
+
+/** Time for a store that lives on the process clock is guarded against jumps; others bring their own. */
+export function storeClock(
+  config: Config,
+  onHeldBack: (jump_ms: number) => void = () => {},
+): Clock {
+  if (config.store !== 'embedded') return nodeSystem.clock;
+  return new GuardedClock(nodeSystem.clock, { earliest_ms: EARLIEST_TIME_MS, onHeldBack });
+}
+
+/** What an engine is made of beside its configuration. `meta` was read after the layout was verified. */
+export interface EngineParts {
+  readonly config: Config;
+  readonly store: SyncStore;
+  readonly meta: StoreMeta;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+}
+
+/** An engine over an open store, for callers that `access` judges. */
+export function createEngine(parts: EngineParts, access: Pick<Access, 'authorize'>): SyncEngine {
+  const { config, store, meta, telemetry, clock } = parts;
+  return new SyncEngine({
+    store,
+    system: { clock, crypto: nodeSystem.crypto },
+    telemetry,
+    access,
+    catalogue: catalogueOf(config),
+    limits: engineLimits(config),
+    meta,
+    push_on_reject: config.push_on_reject,
+    receipt_lifetime_ms: config.receipt_ttl_days * DAY_SECONDS * 1_000,
+    node_prefix: config.hlc_node_id,
+    app_name: APP_NAME,
+    server_version: PACKAGE_VERSION,
+  });
+}
