@@ -1,7 +1,8 @@
 /** The keys of the schema as a table: path, kind of value, secrecy and help. Derived, never written twice. */
 
 import type { z } from 'zod';
-import { CollectionOptions, ConfigSchema } from './schema.ts';
+import { CollectionOptions } from './collection-schema.ts';
+import { ConfigSchema } from './schema.ts';
 
 /** How a value is written in an environment variable or as a flag. */
 export type ValueKind = 'integer' | 'boolean' | 'text' | 'choice' | 'list' | 'map';

@@ -22,6 +22,7 @@ export function catalogueOf(config: Config): Catalogue {
         resolver: options.resolver,
         delete_policy: options.delete_policy,
         scope_field: options.scope_field?.split('.') ?? null,
+        capture: options.capture === 'adopt',
         scope: options.scope ?? null,
       },
     ]),

@@ -3,7 +3,8 @@
 import { resolve } from 'node:path';
 import { LIMITS } from '../protocol/pure/limits.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
-import type { ParsedCollection, ParsedConfig } from './schema.ts';
+import type { ParsedCollection } from './collection-schema.ts';
+import type { ParsedConfig } from './schema.ts';
 
 /** One collection with all its options. */
 export interface CollectionConfig extends ParsedCollection {
@@ -84,6 +85,7 @@ function listCollections(value: NonNullable<ParsedConfig['collections']>): Colle
     id_type: 'string',
     resolver: 'lww',
     delete_policy: 'resurrect_on_update',
+    capture: 'off',
   }));
 }
 

@@ -5,24 +5,13 @@
  */
 
 import { z } from 'zod';
-import { ID_TYPES } from '../protocol/pure/ids.ts';
 import { LIMITS } from '../protocol/pure/limits.ts';
+import { collections } from './collection-schema.ts';
+import { help, type KeyHelp } from './key-help.ts';
 
 const DAYS_MAX = 20_000;
 /** Shorter HMAC keys can be searched; this is the length of the hash of HS256. */
 const SECRET_BYTES_MIN = 32;
-
-/** What `describe` needs: a sentence and an example as it would stand in the file. */
-interface KeyHelp {
-  readonly description: string;
-  readonly example: unknown;
-  /** The value never appears in output. */
-  readonly secret?: boolean;
-}
-
-function help({ description, example, secret }: KeyHelp): Record<string, unknown> {
-  return { description, examples: [example], ...(secret === true ? { writeOnly: true } : {}) };
-}
 
 function text(keyHelp: KeyHelp) {
   return z.string().min(1).max(1_024).optional().meta(help(keyHelp));
@@ -37,54 +26,6 @@ function limit(key: keyof typeof LIMITS, description: string) {
     .default(value)
     .meta(help({ description: `${description} (${unit}, at most ${max})`, example: value }));
 }
-
-const collectionName = z
-  .string()
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the purpose
-  .regex(/^(?!system\.)(?!sync_)(?!__proto__$)[^$,\u0000-\u001f\u007f]{1,120}$/, {
-    error:
-      'a collection name: 1 to 120 characters without "$", commas and control characters, not starting with "system." or "sync_"',
-  });
-
-/** A path of field names such as `site.region`; the engine's own fields are refused. */
-const fieldPath = z.string().regex(/^(?!_)[^.$\s]+(\.(?!_)[^.$\s]+){0,7}$/, {
-  error: 'a dotted path of 1 to 8 field names without "$", none starting with "_"',
-});
-
-/** Options of one collection. */
-export const CollectionOptions = z.strictObject({
-  id_type: z
-    .enum(ID_TYPES)
-    .default('string')
-    .meta(
-      help({ description: 'How `_id` is stored; on the wire it is a string', example: 'string' }),
-    ),
-  scope_field: fieldPath.optional().meta(
-    help({
-      description: 'Field of the document that names its scope; push stamps it when absent',
-      example: 'team_id',
-    }),
-  ),
-  scope: z
-    .string()
-    .min(1)
-    .max(128)
-    .optional()
-    .meta(help({ description: 'The one scope all documents belong to', example: 'shared' })),
-  resolver: z
-    .enum(['lww'])
-    .default('lww')
-    .meta(help({ description: 'Who wins a conflict: the last edit', example: 'lww' })),
-  delete_policy: z
-    .enum(['resurrect_on_update'])
-    .default('resurrect_on_update')
-    .meta(
-      help({
-        description: 'What an edit of a deleted document does: it brings the document back',
-        example: 'resurrect_on_update',
-      }),
-    ),
-});
 
 const authNone = z
   .strictObject({
@@ -296,6 +237,18 @@ const limits = {
 };
 
 const operation = {
+  capture_rescan_seconds: z
+    .int()
+    .min(1)
+    .max(86_400)
+    .default(300)
+    .meta(
+      help({
+        description:
+          'How often captured collections are compared as a whole where the database gives no change stream',
+        example: 300,
+      }),
+    ),
   auto_init: z
     .boolean()
     .default(false)
@@ -350,17 +303,6 @@ const operation = {
     .meta(help({ description: 'Default: pretty on a terminal, else json', example: 'json' })),
 };
 
-const collections = z
-  .union([z.array(collectionName).min(1), z.record(collectionName, CollectionOptions)])
-  .refine((value) => Object.keys(value).length > 0, { error: 'at least one collection' })
-  .optional()
-  .meta(
-    help({
-      description: 'The collections that sync: a list of names, or a map from name to options',
-      example: ['tasks', 'notes'],
-    }),
-  );
-
 /** The configuration file. */
 export const ConfigSchema = z
   .strictObject({
@@ -376,8 +318,6 @@ export const ConfigSchema = z
 
 /** The configuration with its static defaults. */
 export type ParsedConfig = z.output<typeof ConfigSchema>;
-/** Options of one collection with their defaults. */
-export type ParsedCollection = z.output<typeof CollectionOptions>;
 
 /** JSON Schema (draft 7) for editors; written to `config/sync.config.schema.json`. */
 export function configJsonSchema(): Record<string, unknown> {

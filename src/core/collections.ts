@@ -13,6 +13,8 @@ export interface CollectionPolicy {
   readonly delete_policy: DeletePolicy;
   /** Dotted path of the field that names the document's scope; push stamps it when absent. */
   readonly scope_field: readonly string[] | null;
+  /** Whether writes of other programs are looked for and logged, also when nobody touches them. */
+  readonly capture: boolean;
   /** The one scope that this collection's documents belong to, or null. */
   readonly scope: string | null;
 }

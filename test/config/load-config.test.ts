@@ -35,7 +35,12 @@ test('[CF-1] collections are a list of names or a map with options', async (t) =
     t,
     'collections:\n  tasks: {id_type: objectid, scope_field: a.b}\n  notes: {}\n',
   );
-  const plain = { id_type: 'string', resolver: 'lww', delete_policy: 'resurrect_on_update' };
+  const plain = {
+    id_type: 'string',
+    resolver: 'lww',
+    delete_policy: 'resurrect_on_update',
+    capture: 'off',
+  };
   assert.deepEqual(list.config.collections, [
     { name: 'tasks', ...plain },
     { name: 'notes', ...plain },

@@ -40,7 +40,8 @@ function after(over: GroupSnapshot, plan: GroupPlan, now_ms: number): GroupSnaps
   const tombstones = new Map(over.tombstones.map((one): [string, Tombstone] => [one.doc_id, one]));
   for (const write of plan.documents) {
     if (write.kind === 'drop') documents.delete(write.doc_id);
-    else documents.set(write.document.doc_id, { ...write.document, read_only: false });
+    else if (write.kind === 'put')
+      documents.set(write.document.doc_id, { ...write.document, read_only: false });
   }
   for (const { doc_id } of plan.tombstones.drop) tombstones.delete(doc_id);
   for (const one of plan.tombstones.put) tombstones.set(one.doc_id, one);

@@ -21,7 +21,7 @@ export interface ScopeHead {
 
 /** Effect of a row. `reset` is a barrier that pull never delivers. */
 export type Operation = 'upsert' | 'delete' | 'remove' | 'reset';
-/** Where a row came from. `external` = a foreign write found on touch. */
+/** Where a row came from. `external` = a foreign write, found on touch or by capture. */
 export type Origin = 'push' | 'server' | 'migrate' | 'external';
 
 /** A row of the oplog as it is written. */
@@ -66,6 +66,16 @@ export interface StoredDocument {
   readonly data: JsonObject;
   /** True when the document holds types outside the closed list: it is served, never written. */
   readonly read_only: boolean;
+  /** True when the application marked a document that the engine has as current as deleted. */
+  readonly soft_deleted?: boolean;
+}
+
+/** Memory of a captured document, so that its deletion by a foreign writer is noticed. */
+export interface DocumentTrace {
+  readonly scope_id: string;
+  readonly collection: string;
+  readonly doc_id: string;
+  readonly version: Hlc;
 }
 
 /** A deleted document of a scope. */

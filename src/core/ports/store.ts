@@ -14,6 +14,7 @@ import type { Hlc } from '../../protocol/pure/hlc.ts';
 import type { IdType } from '../../protocol/pure/ids.ts';
 import type {
   ConflictEntry,
+  DocumentTrace,
   Operation,
   OplogRow,
   Origin,
@@ -45,6 +46,8 @@ export interface GroupLoad {
    * `parent_version`s come back in `parents`.
    */
   readonly documents: readonly (DocumentKey & { readonly parent_version: Hlc | null })[];
+  /** Documents whose traces are needed as well; absent = none. */
+  readonly traces?: readonly DocumentKey[];
 }
 
 /** A retained row that a change names as its parent. */
@@ -65,6 +68,8 @@ export interface GroupSnapshot {
   readonly tombstones: readonly Tombstone[];
   readonly documents: readonly StoredDocument[];
   readonly parents: readonly ParentRow[];
+  /** Traces that the load asked for, of the group's own scope; absent = none. */
+  readonly traces?: readonly DocumentTrace[];
   /**
    * Version of the first retained row of the scope, null when no row is retained. Loaded only when
    * `needsFloor` says so; undefined otherwise.
@@ -92,6 +97,20 @@ export type DocumentWrite =
         readonly version: Hlc;
         readonly typed: JsonObject | null;
       };
+      /**
+       * True when the content is what is stored: then only the engine's fields are written, so that
+       * the user's fields keep their types and order to the byte. Never without a guard.
+       */
+      readonly as_stored?: boolean;
+    }
+  | {
+      /** The document leaves the scope: it stays as it is, without the engine's fields. */
+      readonly kind: 'release';
+      readonly change: ChangeRef;
+      readonly guard: WriteGuard;
+      readonly collection: string;
+      readonly doc_id: string;
+      readonly scope_id: string;
     }
   | {
       readonly kind: 'drop';
@@ -112,7 +131,15 @@ export interface GroupPlan {
   readonly rows: readonly OplogRow[];
   readonly receipts: readonly Receipt[];
   readonly conflicts: readonly ConflictEntry[];
-  /** The head after the group; equal to the snapshot's when no row was written. */
+  /** Traces of captured documents; absent = none changes. */
+  readonly traces?: {
+    readonly put: readonly DocumentTrace[];
+    readonly drop: readonly (DocumentKey & { readonly scope_id: string })[];
+  };
+  /**
+   * The head after the group. Without a row its version and counters are the snapshot's; its clock
+   * may be ahead, when versions were drawn for documents alone.
+   */
   readonly head: ScopeHead;
 }
 
@@ -363,37 +390,4 @@ export class StoreError extends Error {
     this.name = 'StoreError';
     this.kind = kind;
   }
-}
-
-/** True for a plan that would write nothing. */
-export function isEmptyPlan(plan: GroupPlan): boolean {
-  return (
-    plan.rows.length === 0 &&
-    plan.documents.length === 0 &&
-    plan.receipts.length === 0 &&
-    plan.conflicts.length === 0 &&
-    plan.tombstones.put.length === 0 &&
-    plan.tombstones.drop.length === 0
-  );
-}
-
-/**
- * True when some change names a parent for a document that is absent, has no tombstone, and the
- * parent is no retained row of it: only then `decide` needs the floor, one more read [PU-9].
- */
-export function needsFloor(
-  wanted: readonly (DocumentKey & { readonly parent_version: Hlc | null })[],
-  found: Pick<GroupSnapshot, 'documents' | 'tombstones' | 'parents'>,
-): boolean {
-  const known = new Set<string>();
-  for (const item of [...found.documents, ...found.tombstones]) {
-    known.add(`${item.collection}\u0000${item.doc_id}`);
-  }
-  const rows = new Map(found.parents.map((row) => [row.version as string, row]));
-  return wanted.some((key) => {
-    if (key.parent_version === null || known.has(`${key.collection}\u0000${key.doc_id}`))
-      return false;
-    const row = rows.get(key.parent_version);
-    return row === undefined || row.collection !== key.collection || row.doc_id !== key.doc_id;
-  });
 }

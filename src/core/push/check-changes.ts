@@ -12,6 +12,7 @@ import { type Digest, mutationHash } from '../../protocol/pure/hash.ts';
 import { compareHlc, type Hlc, isHlc } from '../../protocol/pure/hlc.ts';
 import { canonicalDocId, isMutationId } from '../../protocol/pure/ids.ts';
 import type { Catalogue, CollectionPolicy } from '../collections.ts';
+import { scopeText } from '../foreign/declared-scope.ts';
 
 /** A change that may be decided. */
 export interface AdmittedChange {
@@ -213,8 +214,8 @@ function stampPath(data: JsonObject, path: readonly string[], scope_id: string):
   const [key, ...rest] = path as [string, ...string[]];
   const value: Json | undefined = Object.hasOwn(data, key) ? data[key] : undefined;
   if (rest.length === 0) {
-    if (value === scope_id) return data;
     if (value === undefined) return { ...data, [key]: scope_id };
+    if (scopeText(value) === scope_id) return data;
   } else if (value === undefined || (isObject(value) && !isWrapper(value))) {
     return { ...data, [key]: stampPath((value ?? {}) as JsonObject, rest, scope_id) };
   }

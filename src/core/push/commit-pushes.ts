@@ -1,8 +1,7 @@
 /** Commits one group of pushes through the store, and its members singly when the group cannot. */
 
-import { SyncError } from '../../protocol/errors.ts';
 import { type Hlc, ZERO_HLC } from '../../protocol/pure/hlc.ts';
-import { VERSION_TAKEN_RETRIES_MAX } from '../../protocol/pure/limits.ts';
+import { commitDecision, timeIsOver } from '../commit-decision.ts';
 import type { EngineCore } from '../parts.ts';
 import type { ScopeHead } from '../ports/records.ts';
 import { type Committed, type GroupLoad, type ReceiptKey, StoreError } from '../ports/store.ts';
@@ -42,10 +41,6 @@ export async function commitPushes(
   return jobs.map((job) => outcomes.get(job) ?? { ok: false, error: timeIsOver() });
 }
 
-function timeIsOver(): SyncError {
-  return new SyncError('service_unavailable', { details: { reason: 'deadline' } });
-}
-
 async function commitInTime(
   core: EngineCore,
   scope_id: string,
@@ -78,42 +73,29 @@ async function commitOnce(
   scope_id: string,
   jobs: readonly PushJob[],
 ): Promise<readonly JobOutcome<PushSettled>[]> {
-  const { clock } = core.system;
   const pushes = jobs.map((job) => job.push);
-  const load = loadOf(pushes);
-  for (let taken = 0; ; taken += 1) {
+  const committed = await commitDecision<GroupDone>(core, scope_id, {
+    load: loadOf(pushes),
     // The newest job's time, so that one that waited long does not cut short the whole group.
-    const budget_ms = Math.max(...jobs.map((job) => job.deadline_at)) - clock.monotonic();
-    if (budget_ms <= 0) throw timeIsOver();
-    try {
-      const committed = await core.store.commitGroup<GroupDone>(scope_id, {
-        load,
-        budget_ms,
-        decide: (snapshot, refused) => {
-          const decision = decideGroup({
-            scope_id,
-            pushes,
-            snapshot,
-            refused,
-            versions: core.hybridClock.versions(snapshot.head, snapshot.now_ms),
-            catalogue: core.catalogue,
-            digest: core.system.crypto.sha256,
-            settings: {
-              max_clock_drift_ms: core.limits.max_clock_drift_ms,
-              receipt_lifetime_ms: core.receipt_lifetime_ms,
-            },
-          });
-          const { plan, outcome } = decision;
-          return { plan, outcome: { outcome, head: plan.head, now_ms: snapshot.now_ms } };
+    deadline_at: Math.max(...jobs.map((job) => job.deadline_at)),
+    decide: ({ snapshot, refused, versions }) => {
+      const { plan, outcome } = decideGroup({
+        scope_id,
+        pushes,
+        snapshot,
+        refused,
+        versions,
+        catalogue: core.catalogue,
+        digest: core.system.crypto.sha256,
+        settings: {
+          max_clock_drift_ms: core.limits.max_clock_drift_ms,
+          receipt_lifetime_ms: core.receipt_lifetime_ms,
         },
       });
-      return report(core, scope_id, committed);
-    } catch (error) {
-      const again = error instanceof StoreError && error.kind === 'version_taken';
-      if (!again || taken >= VERSION_TAKEN_RETRIES_MAX) throw error;
-      core.hybridClock.drawNode();
-    }
-  }
+      return { plan, outcome: { outcome, head: plan.head, now_ms: snapshot.now_ms } };
+    },
+  });
+  return report(core, scope_id, committed);
 }
 
 interface GroupDone {

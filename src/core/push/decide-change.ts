@@ -5,6 +5,7 @@ import { compareHlc, type Hlc, parseHlc } from '../../protocol/pure/hlc.ts';
 import { resurrects } from '../conflict/delete-policy.ts';
 import { type Detected, detect } from '../conflict/detect.ts';
 import { effectiveStamp, lastWriterWins } from '../conflict/last-writer-wins.ts';
+import { adoptContent } from '../foreign/external-row.ts';
 import { invariant } from '../invariant.ts';
 import type { Receipt, StoredResult } from '../ports/records.ts';
 import type { ChangeRef } from '../ports/store.ts';
@@ -104,30 +105,10 @@ function comparable(change: AdmittedChange, place: ChangePlace): Comparable {
  */
 function adopt(change: AdmittedChange, state: LiveState, place: ChangePlace): LiveState {
   const version = place.input.versions.next();
-  place.draft.rows.push({
-    version,
-    collection: change.collection,
-    doc_id: change.doc_id,
-    operation: 'upsert',
-    data: state.data,
-    typed: null,
-    actor_id: null,
-    client_id: null,
-    mutation_id: null,
-    change_version: version,
-    parent_version: state.version,
-    origin: 'external',
-  });
-  const adopted: LiveState = {
-    ...state,
-    version,
-    change_version: version,
-    actor_id: null,
-    client_id: null,
-    foreign: false,
-  };
-  touch(change, adopted, place);
-  return adopted;
+  const adopted = adoptContent(change, state, { version, origin: 'external' });
+  place.draft.rows.push(adopted.row);
+  touch(change, adopted.state, place);
+  return adopted.state;
 }
 
 /**
@@ -302,6 +283,7 @@ function write(change: AdmittedChange, { place, state, stamp }: Verdict): Hlc {
           data,
           typed,
           foreign: false,
+          as_stored: false,
         };
   touch(change, next, place);
   return version;

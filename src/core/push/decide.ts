@@ -22,7 +22,9 @@ export function decideGroup(input: GroupInput): Decision<readonly PushOutcome[]>
   const outcome = input.pushes.map((push, place) =>
     decidePush(input, place, { group, sealer, push }),
   );
-  return { plan: planGroup(input.scope_id, { group, sealer, now_ms: snapshot.now_ms }), outcome };
+  const { catalogue } = input;
+  const decided = { group, sealer, now_ms: snapshot.now_ms, catalogue };
+  return { plan: planGroup(input.scope_id, decided), outcome };
 }
 
 interface PushWork {

@@ -1,9 +1,10 @@
 /** What a document is while a group is being decided, and where that comes from. */
 
 import { documentHash, type Digest } from '../../protocol/pure/hash.ts';
-import type { Json, JsonObject } from '../../protocol/pure/canonical-json.ts';
+import type { JsonObject } from '../../protocol/pure/canonical-json.ts';
 import type { Hlc } from '../../protocol/pure/hlc.ts';
 import type { Catalogue } from '../collections.ts';
+import { declaredScope } from '../foreign/declared-scope.ts';
 import { invariant } from '../invariant.ts';
 import type { StoredDocument, Tombstone } from '../ports/records.ts';
 import type { GroupSnapshot, WriteGuard } from '../ports/store.ts';
@@ -20,6 +21,8 @@ export interface LiveState {
   readonly data: JsonObject;
   readonly typed: JsonObject | null;
   readonly foreign: boolean;
+  /** The content is what is stored: a write of it touches the engine's fields only. */
+  readonly as_stored: boolean;
 }
 
 /** A deleted document. A null version = deleted by evidence only: its tombstone is gone. */
@@ -102,6 +105,7 @@ function documentState(
     data: document.data,
     typed: null,
     foreign: !migrated || document.hash !== hash,
+    as_stored: true,
   };
 }
 
@@ -113,13 +117,5 @@ function provesScope(
 ): boolean {
   if (document.scope_id !== null) return document.scope_id === scope_id;
   const policy = options.catalogue.get(document.collection);
-  if (policy === undefined) return false;
-  if (policy.scope !== null) return policy.scope === scope_id;
-  if (policy.scope_field === null) return false;
-  let value: Json | undefined = document.data;
-  for (const key of policy.scope_field) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-    value = (value as JsonObject)[key];
-  }
-  return value === scope_id;
+  return policy !== undefined && declaredScope(document.data, policy) === scope_id;
 }

@@ -1,7 +1,8 @@
 /** Turns the decided states of a group into the writes that lead there. Pure. */
 
 import { invariant } from '../invariant.ts';
-import type { Tombstone } from '../ports/records.ts';
+import type { DocumentTrace, Tombstone } from '../ports/records.ts';
+import type { Catalogue } from '../collections.ts';
 import type { DocumentKey, DocumentWrite, GroupPlan } from '../ports/store.ts';
 import type { DeletedState, InitialState, LiveState } from './document-state.ts';
 import type { GroupDraft, TouchedState } from './push-draft.ts';
@@ -14,9 +15,10 @@ export function planGroup(
     readonly group: GroupDraft;
     readonly sealer: BundleSealer;
     readonly now_ms: number;
+    readonly catalogue: Catalogue;
   },
 ): GroupPlan {
-  const { group, sealer, now_ms } = decided;
+  const { group, sealer, now_ms, catalogue } = decided;
   const documents: DocumentWrite[] = [];
   const put: Tombstone[] = [];
   const drop: (DocumentKey & { scope_id: string })[] = [];
@@ -38,8 +40,28 @@ export function planGroup(
     rows: sealer.rows,
     receipts: group.newReceipts,
     conflicts: [...group.conflicts.values()],
+    traces: tracesOf(scope_id, group, catalogue),
     head: sealer.head,
   };
+}
+
+/** Of captured collections, every current document leaves a trace, and a deleted one takes it back. */
+function tracesOf(
+  scope_id: string,
+  group: GroupDraft,
+  catalogue: Catalogue,
+): NonNullable<GroupPlan['traces']> {
+  const put: DocumentTrace[] = [];
+  const drop: (DocumentKey & { scope_id: string })[] = [];
+  for (const { collection, doc_id, state } of group.touched.values()) {
+    if (catalogue.get(collection)?.capture !== true) continue;
+    if (state.kind === 'live' && state.version !== null) {
+      put.push({ scope_id, collection, doc_id, version: state.version });
+    } else {
+      drop.push({ scope_id, collection, doc_id });
+    }
+  }
+  return { put, drop };
 }
 
 function putDocument(
@@ -53,6 +75,7 @@ function putDocument(
     kind: 'put',
     change: touched.change,
     guard: initial?.guard ?? null,
+    ...(state.as_stored ? { as_stored: true } : {}),
     document: {
       collection: touched.collection,
       doc_id: touched.doc_id,

@@ -113,6 +113,7 @@ function encodeDocuments(
       deletes.push([collection, doc_id, scope_id, write.guard.version, write.guard.hash]);
       continue;
     }
+    invariant(write.kind === 'put', 'no document leaves a store that has no foreign writers');
     const { collection, doc_id, version, data } = write.document;
     invariant(write.document.scope_id === scope_id, 'a written document belongs to the scope');
     const line = `${fullLine({ collection, doc_id, version, data }, texts.of(data))}\n`;

@@ -4,7 +4,7 @@
  * leaves the database where it was.
  */
 
-import { needsFloor } from '../../core/ports/store.ts';
+import { needsFloor } from '../../core/ports/group-rules.ts';
 import { type Hlc, parseHlc } from '../../protocol/pure/hlc.ts';
 import type { Connection } from './connection.ts';
 import type { HeadRow, LoadedMessage, LoadMessage, PlanMessage, Row } from './messages.ts';

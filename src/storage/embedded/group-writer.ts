@@ -3,11 +3,11 @@
  * take turns in the order of their calls, because the file has one writer.
  */
 
+import { isEmptyPlan } from '../../core/ports/group-rules.ts';
 import {
   type CommitGroup,
   type Committed,
   type Decision,
-  isEmptyPlan,
   StoreError,
 } from '../../core/ports/store.ts';
 import type { ScopeHead } from '../../core/ports/records.ts';

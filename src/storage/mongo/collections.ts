@@ -4,13 +4,14 @@ import { type Collection, type Db, type Document, Long } from 'mongodb';
 import type {
   ConflictEntry,
   ConflictSide,
+  DocumentTrace,
   OplogRow,
   Receipt,
   ScopeHead,
   StoredResult,
   Tombstone,
 } from '../../core/ports/records.ts';
-import type { ParentRow } from '../../core/ports/store.ts';
+import type { DocumentKey, ParentRow } from '../../core/ports/store.ts';
 import type { Hlc } from '../../protocol/pure/hlc.ts';
 import { encodeDocument } from './bson-codec.ts';
 
@@ -22,6 +23,7 @@ export const ENGINE_COLLECTIONS = [
   'sync_receipts',
   'sync_conflicts',
   'sync_tombstones',
+  'sync_traces',
   'sync_migrations',
   'sync_clients',
 ] as const;
@@ -109,6 +111,21 @@ export function tombstoneFrom(stored: Document): Tombstone {
     ...{ scope_id, collection, doc_id, version, change_version, client_id },
     at_ms: (stored['at'] as Date).getTime(),
   };
+}
+
+/** The id of a trace: a document has one, whatever its scope. */
+export function traceId({ collection, doc_id }: DocumentKey): Document {
+  return { collection, doc_id };
+}
+
+/** A trace for storage, without its id. */
+export function storedTrace({ scope_id, version }: DocumentTrace): Document {
+  return { scope_id, version };
+}
+
+/** A stored trace as the core sees it. */
+export function traceFrom({ _id, scope_id, version }: Document): DocumentTrace {
+  return { scope_id, collection: _id.collection, doc_id: _id.doc_id, version };
 }
 
 /** A stored row as the parent that a change names. */

@@ -8,12 +8,12 @@
 
 import type { ClientSession, TransactionOptions } from 'mongodb';
 import type { Clock } from '../../core/ports/system.ts';
+import { isEmptyPlan } from '../../core/ports/group-rules.ts';
 import {
   type ChangeRef,
   type CommitGroup,
   type Committed,
   type Decision,
-  isEmptyPlan,
   StoreError,
 } from '../../core/ports/store.ts';
 import type { RejectionCode } from '../../protocol/pure/error-codes.ts';

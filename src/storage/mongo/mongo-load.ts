@@ -1,14 +1,20 @@
 /** What a group reads under the head lock: two round trips, and one per collection. */
 
 import type { ClientSession, Db, Document } from 'mongodb';
-import type { Receipt, ScopeHead, StoredDocument, Tombstone } from '../../core/ports/records.ts';
-import {
-  type DocumentKey,
-  type GroupLoad,
-  type GroupSnapshot,
-  needsFloor,
-  type ParentRow,
-  type ReceiptKey,
+import type {
+  DocumentTrace,
+  Receipt,
+  ScopeHead,
+  StoredDocument,
+  Tombstone,
+} from '../../core/ports/records.ts';
+import { needsFloor } from '../../core/ports/group-rules.ts';
+import type {
+  DocumentKey,
+  GroupLoad,
+  GroupSnapshot,
+  ParentRow,
+  ReceiptKey,
 } from '../../core/ports/store.ts';
 import type { Hlc } from '../../protocol/pure/hlc.ts';
 import type { IdType } from '../../protocol/pure/ids.ts';
@@ -19,6 +25,8 @@ import {
   parentFrom,
   receiptFrom,
   tombstoneFrom,
+  traceFrom,
+  traceId,
 } from './collections.ts';
 import { documentFrom } from './stored-documents.ts';
 
@@ -101,11 +109,12 @@ interface LoadedRecords {
   readonly receipts: readonly Receipt[];
   readonly tombstones: readonly Tombstone[];
   readonly parents: readonly ParentRow[];
+  readonly traces: readonly DocumentTrace[];
 }
 
 /** One kind of record to find. `filter` null = none is asked for. */
 interface Branch {
-  readonly kind: 'receipt' | 'tombstone' | 'parent';
+  readonly kind: 'receipt' | 'tombstone' | 'parent' | 'trace';
   readonly from: EngineCollection;
   readonly filter: Document | null;
 }
@@ -120,15 +129,17 @@ async function loadRecords(
     { kind: 'receipt', from: 'sync_receipts', filter: receiptFilter(load.receipts) },
     { kind: 'tombstone', from: 'sync_tombstones', filter: tombstoneFilter(load, scope_id) },
     { kind: 'parent', from: 'sync_oplog', filter: parentFilter(load, scope_id) },
+    { kind: 'trace', from: 'sync_traces', filter: traceFilter(load, scope_id) },
   ];
   const [first, ...others] = branches.flatMap(({ kind, from, filter }) =>
     filter === null ? [] : { from, stages: stagesOf(kind, filter) },
   );
-  if (first === undefined) return { receipts: [], tombstones: [], parents: [] };
+  if (first === undefined) return { receipts: [], tombstones: [], parents: [], traces: [] };
   const unions = others.map(({ from, stages }) => ({
     $unionWith: { coll: from, pipeline: stages },
   }));
-  const batchSize = load.receipts.length + 2 * load.documents.length + 2;
+  const traces = load.traces?.length ?? 0;
+  const batchSize = load.receipts.length + 2 * load.documents.length + traces + 2;
   const found = await engineCollection(db, first.from)
     .aggregate<{ kind: string; record: Document }>([...first.stages, ...unions], {
       session,
@@ -141,6 +152,7 @@ async function loadRecords(
     receipts: of('receipt').map(receiptFrom),
     tombstones: of('tombstone').map(tombstoneFrom),
     parents: of('parent').map(parentFrom),
+    traces: of('trace').map(traceFrom),
   };
 }
 
@@ -162,6 +174,11 @@ function tombstoneFilter(load: GroupLoad, scope_id: string): Document | null {
       doc_id: { $in: [...ids] },
     })),
   );
+}
+
+function traceFilter({ traces = [] }: GroupLoad, scope_id: string): Document | null {
+  const ids = traces.map(traceId);
+  return ids.length === 0 ? null : { _id: { $in: ids }, scope_id, gone_at: null };
 }
 
 function parentFilter(load: GroupLoad, scope_id: string): Document | null {

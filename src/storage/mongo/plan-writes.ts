@@ -7,18 +7,20 @@ import type {
   Db,
   Document,
 } from 'mongodb';
-import type { ChangeRef, DocumentWrite, GroupPlan } from '../../core/ports/store.ts';
+import type { ChangeRef, DocumentKey, DocumentWrite, GroupPlan } from '../../core/ports/store.ts';
 import type { Hlc } from '../../protocol/pure/hlc.ts';
 import {
   headFields,
   storedConflict,
+  storedTrace,
   storedReceipt,
   storedRow,
   storedTombstone,
+  traceId,
 } from './collections.ts';
 import { type FailedWrite, failedWriteOf, guarded } from './driver-errors.ts';
 import { documentPlace, type IdTypes, idTypeOf, type LoadedGroup } from './mongo-load.ts';
-import { guardFilter, storedDocument } from './stored-documents.ts';
+import { engineFields, guardFilter, RELEASE, storedDocument } from './stored-documents.ts';
 import type { Connection } from './topology.ts';
 
 /** One statement. `change` is set for documents, `version` for rows: what to blame when it fails. */
@@ -26,7 +28,13 @@ export interface PlannedWrite {
   readonly target: string;
   readonly operation:
     | { readonly insertOne: { readonly document: Document } }
-    | { readonly updateOne: { readonly filter: Document; readonly update: Document } }
+    | {
+        readonly updateOne: {
+          readonly filter: Document;
+          readonly update: Document;
+          readonly upsert?: boolean;
+        };
+      }
     | { readonly deleteOne: { readonly filter: Document } }
     | {
         readonly replaceOne: {
@@ -90,6 +98,7 @@ export function planWrites(
   return [
     ...documentWrites(plan.documents, loaded, id_types),
     ...tombstoneWrites(plan, loaded),
+    ...traceWrites(plan),
     ...plan.rows.map((row) => insert('sync_oplog', storedRow(row), { version: row.version })),
     ...plan.receipts.map((receipt) => insert('sync_receipts', storedReceipt(receipt))),
     ...plan.conflicts.map((entry) =>
@@ -184,14 +193,40 @@ function documentWrite(write: DocumentWrite, loaded: LoadedGroup, id_types: IdTy
     const filter = guardFilter(write, type, write.guard);
     return { target, operation: { deleteOne: { filter } }, change };
   }
+  if (write.kind === 'release') {
+    const filter = guardFilter(write, type, write.guard);
+    return { target, operation: { updateOne: { filter, update: RELEASE } }, change };
+  }
   const { document, guard } = write;
   if (guard === null) {
     const stored = storedDocument(document, type, undefined);
     return insert(target, stored, { change, inserted_id: stored['_id'] });
   }
+  if (write.as_stored === true) {
+    const filter = guardFilter(document, type, guard);
+    const update = { $set: engineFields(document) };
+    return { target, operation: { updateOne: { filter, update } }, change };
+  }
   const replacement = storedDocument(document, type, loaded.stored.get(documentPlace(document)));
   const filter = guardFilter(document, type, guard);
   return { target, operation: { replaceOne: { filter, replacement, upsert: false } }, change };
+}
+
+/** A dropped trace is kept as gone for a while, so that a count of writes never depends on it. */
+function traceWrites({ traces }: GroupPlan): PlannedWrite[] {
+  if (traces === undefined) return [];
+  const write = (key: DocumentKey & { readonly scope_id: string }, update: Document) => {
+    const { collection, doc_id } = key;
+    const filter = { _id: traceId({ collection, doc_id }) };
+    const operation = { updateOne: { filter, update, upsert: true } };
+    return { target: 'sync_traces', operation } as PlannedWrite;
+  };
+  return [
+    ...traces.drop.map((key) => write(key, { $currentDate: { gone_at: true } })),
+    ...traces.put.map((trace) =>
+      write(trace, { $set: storedTrace(trace), $unset: { gone_at: '' } }),
+    ),
+  ];
 }
 
 /** Only tombstones that are there are dropped, so that the count of deletions proves the guards. */

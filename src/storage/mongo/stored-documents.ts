@@ -26,11 +26,12 @@ export function documentFrom(
   const document: StoredDocument = {
     collection,
     doc_id,
-    scope_id: textOrNull(engine['_sync_scope_id']),
+    // An earlier server of the same protocol knew the actor alone, as user, and it was the scope.
+    scope_id: textOrNull(engine['_sync_scope_id']) ?? textOrNull(engine['_sync_user_id']),
     version: textOrNull(engine['_sync_version']) as StoredDocument['version'],
     change_version: textOrNull(engine['_sync_change_version']) as StoredDocument['change_version'],
     hash: textOrNull(engine['_sync_hash']),
-    actor_id: textOrNull(engine['_sync_actor_id']),
+    actor_id: textOrNull(engine['_sync_actor_id']) ?? textOrNull(engine['_sync_user_id']),
     client_id: textOrNull(engine['_sync_client_id']),
     data,
     read_only,
@@ -47,6 +48,15 @@ export function storedDocument(
   return {
     _id: encodeId(document.doc_id, type),
     ...encodeDocument(document.typed ?? document.data, stored),
+    ...engineFields(document),
+  };
+}
+
+/** The fields that the engine adds to a document. */
+export function engineFields(
+  document: Omit<Extract<DocumentWrite, { kind: 'put' }>['document'], 'data' | 'typed'>,
+): Document {
+  return {
     _sync_version: document.version,
     _sync_scope_id: document.scope_id,
     _sync_actor_id: document.actor_id,
@@ -55,6 +65,21 @@ export function storedDocument(
     _sync_hash: document.hash,
   };
 }
+
+/** Every field that the engine may have added. */
+export const ENGINE_FIELDS = [
+  '_sync_version',
+  '_sync_scope_id',
+  '_sync_actor_id',
+  '_sync_client_id',
+  '_sync_change_version',
+  '_sync_hash',
+] as const;
+
+/** Takes the engine's fields off a document and leaves the rest as it is. */
+export const RELEASE: Document = {
+  $unset: Object.fromEntries(ENGINE_FIELDS.map((field) => [field, ''])),
+};
 
 /** Matches the document only as the guard expects it. Null also matches a field that is not there. */
 export function guardFilter(
@@ -67,7 +92,8 @@ export function guardFilter(
     _id: encodeId(target.doc_id, type),
     _sync_version: guard.version,
     _sync_hash: guard.hash,
-    _sync_scope_id: guard.version === null ? { $in: [null, scope_id] } : scope_id,
+    // Without a hash it was not the engine that wrote the document, and the scope may be missing.
+    _sync_scope_id: guard.hash === null ? { $in: [null, scope_id] } : scope_id,
   };
 }
 

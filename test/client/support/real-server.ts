@@ -120,6 +120,7 @@ function policy(name: string): CollectionPolicy {
     resolver: 'lww',
     delete_policy: 'resurrect_on_update',
     scope_field: null,
+    capture: false,
     scope: null,
   };
 }

@@ -171,6 +171,7 @@ function policy(name: string, changes: Partial<CollectionPolicy> = {}): Collecti
     delete_policy: 'resurrect_on_update',
     scope_field: null,
     scope: null,
+    capture: false,
     ...changes,
   };
 }

@@ -5,28 +5,28 @@
 
 import type {
   ConflictEntry,
+  DocumentTrace,
   OplogRow,
   Receipt,
   ScopeHead,
   StoredDocument,
   Tombstone,
 } from '../../../src/core/ports/records.ts';
-import {
-  type CommitGroup,
-  type Committed,
-  type DocumentKey,
-  type FullWalk,
-  type GroupPlan,
-  isEmptyPlan,
-  type LineBatch,
-  type LineRange,
-  needsFloor,
-  type OplogRead,
-  type ReceiptKey,
-  type RefusedChanges,
-  type RowPosition,
-  type RowRange,
-  type SyncStore,
+import { isEmptyPlan, needsFloor } from '../../../src/core/ports/group-rules.ts';
+import type {
+  CommitGroup,
+  Committed,
+  DocumentKey,
+  FullWalk,
+  GroupPlan,
+  LineBatch,
+  LineRange,
+  OplogRead,
+  ReceiptKey,
+  RefusedChanges,
+  RowPosition,
+  RowRange,
+  SyncStore,
 } from '../../../src/core/ports/store.ts';
 import { fullLine, tombstoneLine } from '../../../src/protocol/full.ts';
 import type { Hlc } from '../../../src/protocol/pure/hlc.ts';
@@ -42,6 +42,7 @@ export class FakeStore {
   readonly heads = new Map<string, ScopeHead>();
   readonly documents = new Map<string, StoredDocument>();
   readonly tombstones = new Map<string, Tombstone>();
+  readonly traces = new Map<string, DocumentTrace>();
   readonly receipts: Receipt[] = [];
   readonly conflicts = new Map<string, ConflictEntry>();
   rows: OplogRow[] = [];
@@ -74,7 +75,8 @@ export class FakeStore {
     this.groups.push({ scope_id, budget_ms: group.budget_ms });
     await this.#enter('commitGroup');
     if (this.failures.length > 0) throw this.failures.shift();
-    const { receipts, documents } = group.load;
+    const { receipts, documents, traces = [] } = group.load;
+    const traced = new Set(traces.map(keyOf));
     const keys = new Set(documents.map(keyOf));
     const loaded = {
       receipts: this.#receipts(receipts),
@@ -82,6 +84,9 @@ export class FakeStore {
         (one) => one.scope_id === scope_id && keys.has(keyOf(one)),
       ),
       documents: [...this.documents.values()].filter((one) => keys.has(keyOf(one))),
+      traces: [...this.traces.values()].filter(
+        (one) => one.scope_id === scope_id && traced.has(keyOf(one)),
+      ),
       parents: this.rows.filter(
         (row) =>
           row.scope_id === scope_id &&
@@ -106,14 +111,24 @@ export class FakeStore {
   apply(plan: GroupPlan): void {
     for (const write of plan.documents) {
       if (write.kind === 'drop') this.documents.delete(keyOf(write));
+      else if (write.kind === 'release') this.#release(keyOf(write));
       else this.documents.set(keyOf(write.document), { ...write.document, read_only: false });
     }
+    for (const one of plan.traces?.drop ?? []) this.traces.delete(keyOf(one));
+    for (const one of plan.traces?.put ?? []) this.traces.set(keyOf(one), one);
     for (const one of plan.tombstones.drop) this.tombstones.delete(keyOf(one));
     for (const one of plan.tombstones.put) this.tombstones.set(keyOf(one), one);
     this.rows.push(...plan.rows);
     this.receipts.push(...plan.receipts);
     for (const one of plan.conflicts) this.conflicts.set(one.conflict_id, one);
     this.heads.set(plan.head.scope_id, plan.head);
+  }
+
+  #release(key: string): void {
+    const document = this.documents.get(key);
+    if (document === undefined) return;
+    const none = { scope_id: null, version: null, change_version: null, hash: null };
+    this.documents.set(key, { ...document, ...none, actor_id: null, client_id: null });
   }
 
   async readScope(scope_id: string, since: Hlc | null) {

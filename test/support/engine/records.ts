@@ -78,6 +78,7 @@ export function policy(name: string, fields: Partial<CollectionPolicy> = {}): Co
     delete_policy: 'resurrect_on_update',
     scope_field: null,
     scope: null,
+    capture: false,
     ...fields,
   };
 }

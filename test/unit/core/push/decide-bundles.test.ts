@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { GroupSnapshot } from '../../../../src/core/ports/store.ts';
-import { isEmptyPlan } from '../../../../src/core/ports/store.ts';
+import { isEmptyPlan } from '../../../../src/core/ports/group-rules.ts';
 import { document, hlc } from '../../../support/engine/records.ts';
 import { change, decide, push, snapshot, receipt } from '../../../support/engine/deciding.ts';
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Tombstone } from '../../../../src/core/ports/records.ts';
-import { isEmptyPlan } from '../../../../src/core/ports/store.ts';
+import { isEmptyPlan } from '../../../../src/core/ports/group-rules.ts';
 import type { Change } from '../../../../src/protocol/change.ts';
 import { documentHash } from '../../../../src/protocol/pure/hash.ts';
 import { NOON, sha256 } from '../../../support/engine/fake-system.ts';

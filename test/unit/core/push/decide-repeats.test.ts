@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { GroupSnapshot } from '../../../../src/core/ports/store.ts';
-import { isEmptyPlan } from '../../../../src/core/ports/store.ts';
+import { isEmptyPlan } from '../../../../src/core/ports/group-rules.ts';
 import type { Change } from '../../../../src/protocol/change.ts';
 import { NOON } from '../../../support/engine/fake-system.ts';
 import { CLIENT, document, hlc, tombstone } from '../../../support/engine/records.ts';

@@ -1,0 +1,234 @@
+/**
+ * Decides what the writes of other programs become: level-triggered, by comparing what is stored with
+ * what the engine wrote. Equal content is an echo or a repeat and changes nothing, so any number of
+ * workers may look at the same document, in any order, as often as they like [FW-1]. Pure.
+ */
+
+import type { Digest } from '../../protocol/pure/hash.ts';
+import { type Hlc, parseHlc } from '../../protocol/pure/hlc.ts';
+import type { Catalogue } from '../collections.ts';
+import type { DecisionInput } from '../commit-decision.ts';
+import type { DocumentTrace, Origin, StoredDocument } from '../ports/records.ts';
+import type { ChangeRef, Decision, DocumentKey, DocumentWrite } from '../ports/store.ts';
+import {
+  type DocumentState,
+  documentKey,
+  initialStates,
+  type LiveState,
+} from '../push/document-state.ts';
+import { planGroup } from '../push/plan-group.ts';
+import { GroupDraft, PushDraft } from '../push/push-draft.ts';
+import { BundleSealer } from '../push/seal-bundle.ts';
+import { declaredScope } from './declared-scope.ts';
+import { adoptContent, goneRow } from './external-row.ts';
+
+/** What became of one document. */
+export type ForeignVerdict =
+  /** The engine knows this content. */
+  | 'known'
+  /** A version was given without a row: a barrier row tells clients later. */
+  | 'stamped'
+  | 'upserted'
+  | 'deleted'
+  /** It names another scope now and left this one; the other scope takes it next. */
+  | 'moved'
+  /** Another scope's, or no scope is known. */
+  | 'unavailable'
+  /** The database refused to store the engine's fields in it. */
+  | 'refused';
+
+/** How foreign writes are taken over. */
+export interface ForeignOptions {
+  /** `rows`: each leaves a row. `stamps`: documents that never had a hash get a version alone. */
+  readonly mode: 'rows' | 'stamps';
+  readonly origin: Origin;
+  readonly actor_id?: string | null;
+}
+
+/** Everything the decision depends on. */
+export interface ForeignInput extends DecisionInput {
+  readonly scope_id: string;
+  readonly keys: readonly DocumentKey[];
+  readonly options: ForeignOptions;
+  readonly catalogue: Catalogue;
+  readonly digest: Digest;
+}
+
+/** Takes over what other programs wrote to these documents, as one bundle. */
+export function decideForeign(input: ForeignInput): Decision<readonly ForeignVerdict[]> {
+  const { snapshot, scope_id, catalogue, versions } = input;
+  const group = new GroupDraft(initialStates(snapshot, scope_id, input), []);
+  const work: Work = {
+    input,
+    draft: new PushDraft(group),
+    releases: [],
+    newTraces: [],
+    staleTraces: [],
+    found: new Map(snapshot.documents.map((one) => [keyText(one), one])),
+    traces: new Map((snapshot.traces ?? []).map((one) => [keyText(one), one.version])),
+  };
+  const outcome = input.keys.map((key, index) => decideOne(key, `0:${index}`, work));
+  const sealer = new BundleSealer(snapshot.head);
+  work.draft.keep(sealer.seal(work.draft.rows));
+  const plan = planGroup(scope_id, { group, sealer, now_ms: snapshot.now_ms, catalogue });
+  const { p: hlc_p, c: hlc_c } = versions.last;
+  return {
+    plan: {
+      ...plan,
+      documents: [...plan.documents, ...work.releases],
+      traces: {
+        put: [...(plan.traces?.put ?? []), ...work.newTraces],
+        drop: [...(plan.traces?.drop ?? []), ...work.staleTraces],
+      },
+      // Versions drawn for stamps alone must stay below everything that is drawn later.
+      head: { ...plan.head, hlc_p, hlc_c },
+    },
+    outcome,
+  };
+}
+
+interface Work {
+  readonly input: ForeignInput;
+  readonly draft: PushDraft;
+  readonly releases: DocumentWrite[];
+  readonly newTraces: DocumentTrace[];
+  readonly staleTraces: (DocumentKey & { readonly scope_id: string })[];
+  readonly found: ReadonlyMap<string, StoredDocument>;
+  readonly traces: ReadonlyMap<string, Hlc>;
+}
+
+function keyText({ collection, doc_id }: DocumentKey): string {
+  return documentKey(collection, doc_id);
+}
+
+function decideOne(key: DocumentKey, change: ChangeRef, work: Work): ForeignVerdict {
+  if (work.input.refused.has(change)) return 'refused';
+  const state = work.draft.state(key.collection, key.doc_id);
+  const document = work.found.get(keyText(key));
+  if (document === undefined) return decideAbsent(key, change, { work, state });
+  if (state.kind === 'unavailable') return decideUnavailable(key, work);
+  if (document.soft_deleted === true) {
+    deleteIt(key, change, { work, parent_version: document.version });
+    return 'deleted';
+  }
+  const live = liveState(document, state, work.input);
+  if (leavesScope(document, work.input)) {
+    release(key, change, { work, document });
+    return 'moved';
+  }
+  if (!live.foreign) {
+    traceIt(key, { work, live });
+    return 'known';
+  }
+  return take(key, change, { work, document, live });
+}
+
+/** Another scope took the document: the trace says that it was in this one until now. */
+function decideUnavailable(key: DocumentKey, work: Work): ForeignVerdict {
+  const parent_version = work.traces.get(keyText(key));
+  if (parent_version === undefined) return 'unavailable';
+  leave(key, { work, parent_version });
+  return 'moved';
+}
+
+/** Capture that was switched on later finds documents that no trace was kept of. */
+function traceIt(
+  key: DocumentKey,
+  { work, live }: { readonly work: Work; readonly live: LiveState },
+): void {
+  const { scope_id, catalogue } = work.input;
+  if (catalogue.get(key.collection)?.capture !== true || work.traces.has(keyText(key))) return;
+  if (live.version !== null) work.newTraces.push({ ...key, scope_id, version: live.version });
+}
+
+/** A read-only document cannot be pushed to, and its content is taken over like any other. */
+function liveState(document: StoredDocument, state: DocumentState, input: ForeignInput): LiveState {
+  if (state.kind === 'live') return state;
+  const states = initialStates(
+    { ...input.snapshot, documents: [{ ...document, read_only: false }] },
+    input.scope_id,
+    input,
+  );
+  return states.get(keyText(document))?.state as LiveState;
+}
+
+function take(
+  key: DocumentKey,
+  change: ChangeRef,
+  of: { readonly work: Work; readonly document: StoredDocument; readonly live: LiveState },
+): ForeignVerdict {
+  const { work, document, live } = of;
+  const { versions, options } = work.input;
+  const silent = options.mode === 'stamps' && document.hash === null;
+  const version = (silent ? earlierVersion(document, work.input) : null) ?? versions.next();
+  const { origin, actor_id = document.actor_id } = options;
+  const taken = adoptContent(key, live, { version, origin, actor_id });
+  if (!silent) work.draft.rows.push(taken.row);
+  work.draft.touch({ ...key, state: taken.state, change });
+  return silent ? 'stamped' : 'upserted';
+}
+
+/** The version that an earlier server of the same protocol gave the document: its clients know it. */
+function earlierVersion({ version }: StoredDocument, { snapshot }: ForeignInput): Hlc | null {
+  const parts = version === null ? undefined : parseHlc(version);
+  // One from the future could stand above what is drawn next.
+  const past = parts !== undefined && parts.p < Math.max(snapshot.now_ms, snapshot.head.hlc_p);
+  return past ? version : null;
+}
+
+function leavesScope(document: StoredDocument, input: ForeignInput): boolean {
+  const policy = input.catalogue.get(document.collection);
+  if (policy === undefined || document.scope_id !== input.scope_id) return false;
+  const declared = declaredScope(document.data, policy);
+  return declared !== null && declared !== input.scope_id;
+}
+
+function release(
+  key: DocumentKey,
+  change: ChangeRef,
+  { work, document }: { readonly work: Work; readonly document: StoredDocument },
+): void {
+  const { version, hash } = document;
+  leave(key, { work, parent_version: version });
+  const { scope_id } = work.input;
+  work.releases.push({ kind: 'release', change, guard: { version, hash }, ...key, scope_id });
+}
+
+/** The scope hears that the document is gone from it, and nothing of where it went. */
+function leave(
+  key: DocumentKey,
+  { work, parent_version }: { readonly work: Work; readonly parent_version: Hlc | null },
+): void {
+  const { versions, options, scope_id } = work.input;
+  const as = { ...options, version: versions.next(), parent_version };
+  work.draft.rows.push(goneRow(key, { ...as, operation: 'remove' }));
+  work.staleTraces.push({ ...key, scope_id });
+}
+
+/** Only a trace proves that an absent document was there. */
+function decideAbsent(
+  key: DocumentKey,
+  change: ChangeRef,
+  { work, state }: { readonly work: Work; readonly state: DocumentState },
+): ForeignVerdict {
+  const parent_version = work.traces.get(keyText(key));
+  if (parent_version === undefined) return 'known';
+  if (state.kind === 'deleted') {
+    work.staleTraces.push({ ...key, scope_id: work.input.scope_id });
+    return 'known';
+  }
+  deleteIt(key, change, { work, parent_version });
+  return 'deleted';
+}
+
+function deleteIt(
+  key: DocumentKey,
+  change: ChangeRef,
+  { work, parent_version }: { readonly work: Work; readonly parent_version: Hlc | null },
+): void {
+  const { versions, options } = work.input;
+  const version = versions.next();
+  work.draft.rows.push(goneRow(key, { ...options, version, operation: 'delete', parent_version }));
+  const state = { kind: 'deleted', version, change_version: version, client_id: null } as const;
+  work.draft.touch({ ...key, state, change });
+}
