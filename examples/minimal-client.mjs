@@ -90,12 +90,18 @@ export class SyncClient {
   /** Brings the base copy to the server's head, by full resync when the history is gone. */
   pull = () => this.#alone(() => this.#pullAll());
 
-  /** Push and pull; again while that put answered edits back into the queue. */
+  /**
+   * Push and pull; again while that put answered edits back into the queue. A server that takes no
+   * pushes for now is read all the same: the edits stay in the outbox, `pending` counts them.
+   */
   async sync() {
     for (let round = 0; round <= RESTARTS_MAX; round += 1) {
-      await this.push();
+      const pushed = await this.push().catch((error) => {
+        if (error.reason !== 'push_disabled') throw error;
+        return 'later';
+      });
       await this.pull();
-      if (this.#nextBatch(1).length === 0) return;
+      if (pushed === 'later' || this.#nextBatch(1).length === 0) return;
     }
   }
 
@@ -206,8 +212,9 @@ export class SyncClient {
     const response = await send(`${url}/sync/${path}`, { ...init, headers: all });
     this.#offset = (Date.parse(response.headers.get('Sync-Time')) || Date.now()) - Date.now();
     if (response.ok) return response;
-    const { error: code, message, retryable } = await response.json().catch(() => ({}));
-    throw Object.assign(new Error(message), { status: response.status, code, retryable });
+    const failed = await response.json().catch(() => ({}));
+    const { error: code, message, retryable, details: { reason } = {} } = failed;
+    throw Object.assign(new Error(message), { status: response.status, code, retryable, reason });
   }
 
   /** One piece of work after the other, pushes and pulls never overlap; then saves what it changed. */

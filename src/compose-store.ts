@@ -172,6 +172,7 @@ export function createEngine(parts: EngineParts, access: Pick<Access, 'authorize
     catalogue: catalogueOf(config),
     limits: engineLimits(config),
     meta,
+    push_enabled: config.push.enabled,
     push_on_reject: config.push_on_reject,
     receipt_lifetime_ms: config.receipt_ttl_days * DAY_SECONDS * 1_000,
     node_prefix: config.hlc_node_id,

@@ -166,6 +166,7 @@ async function listen(parts: Parts): Promise<RunningProduct> {
     cors: config.cors.origins,
     readiness: createReadiness(parts, state),
     metrics: { text: metrics.text, token: metricsToken(config) },
+    server_token: config.server_writes.token ?? null,
     requestLog: createRequestLog({ logger, metrics }),
     clock,
     crypto: nodeSystem.crypto,
@@ -181,6 +182,11 @@ async function listen(parts: Parts): Promise<RunningProduct> {
     auth: config.auth.mode,
     server_version: PACKAGE_VERSION,
   });
+  if (!config.push.enabled) {
+    logger.warn('push.disabled', 'devices may read only', {
+      hint: 'their pushes are answered 503 and wait; set push.enabled: true to take them',
+    });
+  }
   return {
     url,
     address,

@@ -28,6 +28,10 @@ export async function printBanner(output: Output, facts: BannerFacts): Promise<v
     `  store        ${describeStore(config)}`,
     `  collections  ${names}`,
     `  access       ${config.auth.mode === 'none' ? 'NONE: every request is accepted' : `tokens, ${config.auth.algorithms.join(', ')}`}`,
+    ...(config.push.enabled ? [] : ['  push         OFF: devices may read only']),
+    ...(config.server_writes.token === undefined
+      ? []
+      : [`  back ends    ${url}/sync/server/changes`]),
     `  operations   ${url}/healthz  ${url}/readyz  ${url}/metrics`,
   ];
   if (firstRun) lines.push(...(await firstSteps(url, config)));

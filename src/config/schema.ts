@@ -6,16 +6,11 @@
 
 import { z } from 'zod';
 import { LIMITS } from '../protocol/pure/limits.ts';
+import { auth } from './auth-schema.ts';
 import { collections } from './collection-schema.ts';
-import { help, type KeyHelp } from './key-help.ts';
+import { help } from './key-help.ts';
 
 const DAYS_MAX = 20_000;
-/** Shorter HMAC keys can be searched; this is the length of the hash of HS256. */
-const SECRET_BYTES_MIN = 32;
-
-function text(keyHelp: KeyHelp) {
-  return z.string().min(1).max(1_024).optional().meta(help(keyHelp));
-}
 
 function limit(key: keyof typeof LIMITS, description: string) {
   const { default: value, max, unit } = LIMITS[key];
@@ -26,81 +21,6 @@ function limit(key: keyof typeof LIMITS, description: string) {
     .default(value)
     .meta(help({ description: `${description} (${unit}, at most ${max})`, example: value }));
 }
-
-const authNone = z
-  .strictObject({
-    actor_id: z
-      .string()
-      .min(1)
-      .max(128)
-      .default('dev')
-      .meta(help({ description: 'The actor of every request', example: 'dev' })),
-    scope_id: z
-      .string()
-      .min(1)
-      .max(128)
-      .default('default')
-      .meta(help({ description: 'The scope of every request', example: 'default' })),
-  })
-  .prefault({})
-  .meta({ description: 'Fixed identity of `mode: none`' });
-
-const auth = z
-  .strictObject({
-    mode: z
-      .enum(['jwt', 'none'])
-      .default('jwt')
-      .meta(
-        help({
-          description: '`jwt`: bearer tokens; `none`: no authentication, loopback hosts only',
-          example: 'jwt',
-        }),
-      ),
-    secret: z
-      .string()
-      .refine((value) => new TextEncoder().encode(value).length >= SECRET_BYTES_MIN, {
-        error: `a secret of at least ${SECRET_BYTES_MIN} bytes`,
-      })
-      .optional()
-      .meta(
-        help({
-          description: `Key that tokens are signed with, at least ${SECRET_BYTES_MIN} bytes`,
-          // biome-ignore lint/suspicious/noTemplateCurlyInString: the placeholder is meant literally
-          example: '${OFFLINE_SYNC_SECRET}',
-          secret: true,
-        }),
-      ),
-    algorithms: z
-      .array(z.enum(['HS256', 'HS384', 'HS512']))
-      .min(1)
-      .default(['HS256'])
-      .meta(help({ description: 'Accepted signature algorithms', example: ['HS256'] })),
-    issuer: text({ description: 'Required `iss` claim', example: 'https://id.example.com' }),
-    audience: text({ description: 'Required `aud` claim', example: 'offline-sync' }),
-    actor_id_field: z
-      .string()
-      .min(1)
-      .max(256)
-      .default('sub')
-      .meta(help({ description: 'Claim that names the actor', example: 'sub' })),
-    scope_id_field: z
-      .string()
-      .min(1)
-      .max(256)
-      .refine((claim) => claim !== 'scope', {
-        error: 'a claim other than the OAuth claim "scope", which lists permissions',
-      })
-      .optional()
-      .meta(
-        help({
-          description: 'Claim that names the scope or a list of scopes; default: the actor claim',
-          example: 'team_id',
-        }),
-      ),
-    none: authNone,
-  })
-  .prefault({})
-  .meta({ description: 'Who may call' });
 
 const storage = {
   store: z
@@ -264,6 +184,39 @@ const operation = {
         example: 'partial',
       }),
     ),
+  push: z
+    .strictObject({
+      enabled: z
+        .boolean()
+        .default(true)
+        .meta(
+          help({
+            description: 'false: devices may read only; their pushes are answered 503 and wait',
+            example: false,
+          }),
+        ),
+    })
+    .prefault({})
+    .meta({ description: 'What devices may push' }),
+  server_writes: z
+    .strictObject({
+      token: z
+        .string()
+        .min(32, { error: 'a token of at least 32 characters' })
+        .max(1_024)
+        .optional()
+        .meta(
+          help({
+            description:
+              'Bearer token of back ends that write; without it /sync/server/changes does not exist',
+            // biome-ignore lint/suspicious/noTemplateCurlyInString: the placeholder is meant literally
+            example: '${SERVER_WRITES_TOKEN}',
+            secret: true,
+          }),
+        ),
+    })
+    .prefault({})
+    .meta({ description: 'Writes of back ends in any language' }),
   hlc_node_id: z
     .string()
     .max(64)

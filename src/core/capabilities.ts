@@ -27,7 +27,13 @@ export function describeCapabilities(
     server_time: new Date(options.system.clock.now()).toISOString(),
     epoch: options.meta.epoch,
     collections,
-    features: { push: true, pull: true, full: true, atomic_bundle: true, live: false },
+    features: {
+      push: options.push_enabled !== false,
+      pull: true,
+      full: true,
+      atomic_bundle: true,
+      live: false,
+    },
     limits: publicLimits(options.limits),
   };
 }

@@ -4,6 +4,7 @@ import type { FullQuery } from '../protocol/full.ts';
 import type { PullQuery } from '../protocol/pull.ts';
 import { SyncError } from '../protocol/errors.ts';
 import type { PushRequest } from '../protocol/push.ts';
+import type { ServerChangesRequest } from '../protocol/server-changes.ts';
 import type { Capabilities } from '../protocol/status.ts';
 import type { RequestContext } from './context.ts';
 import { describeCapabilities } from './capabilities.ts';
@@ -16,6 +17,10 @@ import { commitPushes } from './push/commit-pushes.ts';
 import { CommitQueue } from './push/commit-queue.ts';
 import { type PushAnswer, type PushParts, pushChanges } from './push/push.ts';
 import { SeenClients } from './scope/clients.ts';
+import { type ServerContext, writeServerChanges } from './server-writes/write-changes.ts';
+
+/** How long a device waits before it asks a read-only server again, seconds. */
+const PUSH_DISABLED_RETRY_SECONDS = 60;
 
 /** The engine. Safe for any number of concurrent calls; `drain` before closing the store. */
 export class SyncEngine {
@@ -28,6 +33,7 @@ export class SyncEngine {
     const core = { ...options, hybridClock: new HybridClock(options.system, options.node_prefix) };
     this.#parts = {
       ...core,
+      origin: 'push',
       queue: new CommitQueue((scope_id, jobs) => commitPushes(core, scope_id, jobs)),
       clients: new SeenClients(options.store, options.system.clock),
     };
@@ -40,7 +46,15 @@ export class SyncEngine {
 
   /** E04. Rejections are values in the answer. */
   push(context: RequestContext, request: PushRequest): Promise<PushAnswer> {
-    return this.#guard(() => pushChanges(this.#parts, context, request));
+    return this.#guard(() => {
+      if (this.#parts.push_enabled === false) throw pushDisabled();
+      return pushChanges(this.#parts, context, request);
+    });
+  }
+
+  /** E19. What the application's own back end writes; also while devices may not push. */
+  writeServerChanges(context: ServerContext, request: ServerChangesRequest): Promise<PushAnswer> {
+    return this.#guard(() => writeServerChanges(this.#parts, context, request));
   }
 
   /** E06. A stale cursor is an answer, not an error. */
@@ -79,4 +93,12 @@ export class SyncEngine {
       if (this.#running === 0) for (const resolve of this.#waitingForIdle.splice(0)) resolve();
     }
   }
+}
+
+/** Devices keep their edits and try again: this is a stage of a roll-out, not a refusal of an edit. */
+function pushDisabled(): SyncError {
+  return new SyncError('service_unavailable', {
+    details: { reason: 'push_disabled' },
+    retryAfterSeconds: PUSH_DISABLED_RETRY_SECONDS,
+  });
 }

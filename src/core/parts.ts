@@ -28,6 +28,8 @@ export interface EngineOptions {
   readonly catalogue: Catalogue;
   readonly limits: EngineLimits;
   readonly meta: StoreMeta;
+  /** False = devices read only: their pushes wait, the back end's own writes go on. Default true. */
+  readonly push_enabled?: boolean;
   /** Default of a push's `atomic`. */
   readonly push_on_reject: 'partial' | 'bundle';
   /** Changes stamped before this age without a receipt are refused, ms. */

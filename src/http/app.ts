@@ -16,15 +16,17 @@ import { fullRoute } from './routes/full.ts';
 import { healthRoute, indexRoute, metricsRoute, readyRoute } from './routes/operations.ts';
 import { pullRoute } from './routes/pull.ts';
 import { pushRoute } from './routes/push.ts';
+import { serverChangesRoute } from './routes/server-changes.ts';
 
 export type { AppOptions } from './route.ts';
 
-/** Every route there is. */
+/** Every route there is; some are served only when they are configured. */
 export const ROUTES: readonly Route[] = [
   pushRoute,
   pullRoute,
   fullRoute,
   capabilitiesRoute,
+  serverChangesRoute,
   healthRoute,
   readyRoute,
   metricsRoute,
@@ -37,8 +39,9 @@ export const ROUTES: readonly Route[] = [
  */
 export function createApp(options: AppOptions): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
-  const run = { options, newRequestId: requestIds(options) };
-  for (const route of ROUTES) {
+  const routes = ROUTES.filter((route) => route.served?.(options) ?? true);
+  const run = { options, routes, newRequestId: requestIds(options) };
+  for (const route of routes) {
     app.on(route.method, route.path, (c) => serve(run, c, route));
   }
   app.notFound((c) => serve(run, c, undefined));
@@ -47,6 +50,8 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
 
 interface Run {
   readonly options: AppOptions;
+  /** The routes that exist here: any other path is answered like one that never was. */
+  readonly routes: readonly Route[];
   newRequestId(): string;
 }
 
@@ -73,7 +78,7 @@ async function serve(run: Run, c: Context<HttpEnv>, route: Route | undefined): P
   let failure: SyncError | undefined;
   let response: Response;
   try {
-    response = await answer(exchange, options, route);
+    response = await answer(exchange, run, route);
   } catch (error) {
     failure = toSyncError(error);
     response = await refuse(exchange, options, failure);
@@ -81,7 +86,7 @@ async function serve(run: Run, c: Context<HttpEnv>, route: Route | undefined): P
   requestLog.finished({
     request_id: exchange.request_id,
     method: exchange.method,
-    route: route?.path ?? knownPath(exchange) ?? 'unmatched',
+    route: route?.path ?? knownPath(exchange, run.routes) ?? 'unmatched',
     status: response.status,
     ms: clock.monotonic() - started,
     ...(failure === undefined ? {} : failureFacts(failure)),
@@ -92,13 +97,13 @@ async function serve(run: Run, c: Context<HttpEnv>, route: Route | undefined): P
 /** The order of the checks: cheap and anonymous ones first, the body last [HT-3]. */
 async function answer(
   exchange: Exchange,
-  options: AppOptions,
+  { options, routes }: Run,
   route: Route | undefined,
 ): Promise<Response> {
   Object.assign(exchange.headers, corsHeaders(exchange, options.cors));
   if (requestTarget(exchange).length > URI_BYTES_MAX) throw new SyncError('uri_too_long');
   checkProtocol(exchange);
-  if (route === undefined) return answerUnrouted(exchange);
+  if (route === undefined) return answerUnrouted(exchange, routes);
   if (!route.auth) return route.handle(exchange, options);
   const context = await authenticate(exchange, options.access);
   if (!acceptsAny(exchange.request.headers.get('accept'), route.offers)) {
@@ -108,19 +113,19 @@ async function answer(
 }
 
 /** A preflight, a path that serves other methods, or a path that does not exist. */
-function answerUnrouted(exchange: Exchange): Response {
-  const path = knownPath(exchange);
+function answerUnrouted(exchange: Exchange, routes: readonly Route[]): Response {
+  const path = knownPath(exchange, routes);
   if (path === undefined) throw new SyncError('not_found');
-  const methods = ROUTES.filter((route) => route.path === path).flatMap((route) =>
-    route.method === 'GET' ? ['GET', 'HEAD'] : [route.method],
-  );
+  const methods = routes
+    .filter((route) => route.path === path)
+    .flatMap((route) => (route.method === 'GET' ? ['GET', 'HEAD'] : [route.method]));
   if (isPreflight(exchange)) return preflightResponse(exchange, methods);
   throw new SyncError('method_not_allowed', { details: { allow: methods } });
 }
 
-function knownPath(exchange: Exchange): string | undefined {
+function knownPath(exchange: Exchange, routes: readonly Route[]): string | undefined {
   const [path] = requestTarget(exchange).split('?', 1);
-  return ROUTES.find((route) => route.path === path)?.path;
+  return routes.find((route) => route.path === path)?.path;
 }
 
 function checkProtocol(exchange: Exchange): void {

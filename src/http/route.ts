@@ -27,13 +27,18 @@ export interface MetricsPage {
 
 /** Everything the HTTP layer is made of. */
 export interface AppOptions {
-  readonly engine: Pick<SyncEngine, 'epoch' | 'push' | 'pull' | 'full' | 'capabilities'>;
+  readonly engine: Pick<
+    SyncEngine,
+    'epoch' | 'push' | 'writeServerChanges' | 'pull' | 'full' | 'capabilities'
+  >;
   readonly access: Pick<Access, 'authenticate'>;
   readonly limits: HttpLimits;
   /** Origins that browsers may call from, exactly as they send them; empty = none. */
   readonly cors: readonly string[];
   readiness(): Promise<Readiness>;
   readonly metrics: MetricsPage;
+  /** Bearer token of back ends that write; null or absent = their path does not exist. */
+  readonly server_token?: string | null;
   readonly requestLog: RequestLog;
   readonly clock: Clock;
   readonly crypto: Crypto;
@@ -44,6 +49,8 @@ export interface PublicRoute {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly auth: false;
+  /** Absent = always. */
+  served?(options: AppOptions): boolean;
   handle(exchange: Exchange, options: AppOptions): Promise<Response> | Response;
 }
 
@@ -52,6 +59,8 @@ export interface SyncRoute {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly auth: true;
+  /** Absent = always. */
+  served?(options: AppOptions): boolean;
   /** Media types that the answer can have. */
   readonly offers: readonly string[];
   handle(

@@ -19,23 +19,22 @@ export interface AnsweredRequest {
 export interface RequestLogOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** Route whose refused requests count as failed pushes. */
-  readonly push_route?: string;
 }
+
+/** Routes whose refused requests count as failed pushes. */
+const PUSH_ROUTES = ['/sync/push', '/sync/server/changes'];
 
 /**
  * The request log: server faults are errors or warnings with their cause, refusals are info, the
  * rest is debug [OB-5]. Every refused push counts as failed, also one that never reached the engine.
  */
-export function createRequestLog({
-  logger,
-  metrics,
-  push_route = '/sync/push',
-}: RequestLogOptions): { finished(request: AnsweredRequest): void } {
+export function createRequestLog({ logger, metrics }: RequestLogOptions): {
+  finished(request: AnsweredRequest): void;
+} {
   return {
     finished(request) {
       const { method, route, status, ms } = request;
-      const refusedPush = method === 'POST' && route === push_route && status >= 400;
+      const refusedPush = method === 'POST' && PUSH_ROUTES.includes(route) && status >= 400;
       metrics.requestSeconds.observe({ route, status: String(status) }, ms / 1000);
       if (refusedPush) metrics.pushes.inc({ status: 'failure' });
       const level = levelOf(status);

@@ -50,6 +50,18 @@ export function parsePushRequest(body: unknown): PushRequest {
       message: 'client_id must be a string of 1 to 128 characters without control characters',
     });
   }
+  issues.push(...batchIssues(changes, atomic));
+  if (issues.length > 0) throw invalid(issues);
+  return {
+    client_id: client_id as string,
+    changes: changes as unknown[],
+    ...(atomic === undefined ? {} : { atomic: atomic as 'partial' | 'bundle' }),
+  };
+}
+
+/** Findings in the parts that every envelope with changes has. */
+export function batchIssues(changes: unknown, atomic: unknown): Issue[] {
+  const issues: Issue[] = [];
   if (!Array.isArray(changes)) {
     issues.push({ path: '/changes', code: 'invalid_changes', message: 'changes must be an array' });
   }
@@ -60,12 +72,7 @@ export function parsePushRequest(body: unknown): PushRequest {
       message: 'atomic must be "partial" or "bundle"',
     });
   }
-  if (issues.length > 0) throw invalid(issues);
-  return {
-    client_id: client_id as string,
-    changes: changes as unknown[],
-    ...(atomic === undefined ? {} : { atomic: atomic as 'partial' | 'bundle' }),
-  };
+  return issues;
 }
 
 function invalid(issues: readonly Issue[]): SyncError {

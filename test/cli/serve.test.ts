@@ -237,3 +237,29 @@ test('[CL-3] data goes to stdout and everything else to stderr', async (t) => {
   const secret = readFileSync(join(cwd, '.offline-sync', 'dev-secret'), 'utf8').trim();
   assert.ok(!server.stderr().includes(secret), 'the key is never shown');
 });
+
+test('[CF-14] serve says that devices may read only, and serves back ends when they have a token', async (t) => {
+  const token = 'a-token-of-back-ends-with-32-characters';
+  const more = `push: {enabled: false}\nserver_writes: {token: ${token}}\n`;
+  const cwd = freshFolder(t, { 'sync.config.yaml': FILE + more });
+  const server = await serve(t, { cwd });
+  await server.logged('push.disabled');
+  const write = (authorization: string) =>
+    fetch(`${server.url}/sync/server/changes`, {
+      method: 'POST',
+      headers: { authorization, 'content-type': 'application/json' },
+      body: JSON.stringify({ scope_id: 'alice', changes: JSON.parse(pushOf('w')).changes }),
+    });
+  assert.equal((await write('Bearer wrong')).status, 401);
+  assert.match(await (await write(`Bearer ${token}`)).text(), /"resolution":"applied"/);
+  const alice = { authorization: `Bearer ${await tokenOf({ cwd }, 'alice')}` };
+  const refused = await fetch(`${server.url}/sync/push`, {
+    method: 'POST',
+    headers: { ...alice, 'content-type': 'application/json' },
+    body: pushOf('mine'),
+  });
+  assert.equal(refused.status, 503);
+  const read = await fetch(`${server.url}/sync/full?collections=tasks`, { headers: alice });
+  assert.match(await read.text(), /"doc_id":"w"/);
+  assert.doesNotMatch(server.stderr(), new RegExp(token));
+});

@@ -252,3 +252,20 @@ test('[RC-14] an answer that does not fit the push is refused as a whole', async
   await client.sync();
   assert.equal(client.pending, 0);
 });
+
+test('[RC-18] a server that takes no pushes for now is read all the same, and the edits stay', async () => {
+  const server = new FakeServer();
+  const client = connect(server);
+  await client.sync();
+  await client.put('tasks', 'a', { n: 1 });
+  server.write('tasks', 'b', { n: 2 });
+  server.mishaps.push.push(refuse(503, 'service_unavailable', { reason: 'push_disabled' }));
+  await client.sync();
+  assert.deepEqual(view(client), { a: { n: 1 }, b: { n: 2 } });
+  assert.equal(client.pending, 1);
+  server.mishaps.push.push(refuse(503, 'service_unavailable', { reason: 'draining' }));
+  await assert.rejects(client.sync(), { reason: 'draining' });
+  await client.sync();
+  assert.equal(client.pending, 0);
+  assert.deepEqual(server.documents('tasks'), { a: { n: 1 }, b: { n: 2 } });
+});

@@ -8,12 +8,16 @@ import { servingProblems } from '../../src/config/serve-rules.ts';
 import { loadYaml } from './scratch-config.ts';
 
 const example = readFileSync(resolve('sync.config.example.yaml'), 'utf8');
-const env = { OFFLINE_SYNC_SECRET: 'x'.repeat(32), METRICS_TOKEN: 'y'.repeat(32) };
+const env = {
+  OFFLINE_SYNC_SECRET: 'x'.repeat(32),
+  METRICS_TOKEN: 'y'.repeat(32),
+  SERVER_WRITES_TOKEN: 'z'.repeat(32),
+};
 
 /** Settings that stand there as `# key: value`, switched on. */
 const everything = example
   .replace(/^(\s*)# ([a-z_]+: \S.*)$/gm, '$1$2')
-  .replace('metrics: {}\n#   token:', 'metrics:\n  token:');
+  .replace(/^([a-z_]+): \{\}\n# {3}token:/gm, '$1:\n  token:');
 
 test('[CF-13] the example is valid as it stands, and serves', async (t) => {
   const loaded = await loadYaml(t, example, { env });

@@ -173,3 +173,19 @@ for (const option of [
     assert.match(faults[0]?.message ?? '', new RegExp(option.split('=')[0] as string));
   });
 }
+
+test('[CF-14] the token of server writes has at least 32 characters and is never shown', async (t) => {
+  const [fault] = await faultsOf(loadYaml(t, `${BASE}server_writes: {token: short-and-known}\n`));
+  assert.deepEqual(
+    [fault?.key, fault?.message],
+    ['server_writes.token', 'expected a token of at least 32 characters'],
+  );
+  assert.doesNotMatch(describeProblem(fault ?? assert.fail()), /short-and-known/);
+  const { config } = await loadYaml(t, `${BASE}server_writes: {token: ${'x'.repeat(32)}}\n`);
+  assert.equal(config.server_writes.token, 'x'.repeat(32));
+  const plain = await loadYaml(t, BASE);
+  assert.deepEqual(
+    [plain.config.server_writes.token, plain.config.push.enabled],
+    [undefined, true],
+  );
+});

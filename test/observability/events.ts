@@ -4,6 +4,7 @@ import type { EngineEvent } from '../../src/core/ports/telemetry.ts';
 
 const push = {
   event: 'push.committed',
+  origin: 'push',
   scope_id: 's1',
   actor_id: 'ann',
   client_id: 'c1',
@@ -33,6 +34,7 @@ export const EVENTS = {
   rolledBack: { ...push, accepted: 0, resolved: 0, rejected: 4, rows: 0, rolled_back: true },
   pushFailed: {
     event: 'push.failed',
+    origin: 'server',
     scope_id: 's1',
     request_id: 'r1',
     code: 'database_unavailable',

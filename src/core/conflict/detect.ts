@@ -12,14 +12,17 @@ export interface DetectInput {
   readonly parent: Hlc | null;
   /** True when the change continues an unbroken chain of its own push. */
   readonly lineage: boolean;
+  /** The back end that writes without a parent; null for a device, and when a parent is named. */
+  readonly authority: string | null;
 }
 
 /**
  * `take`: no conflict. `noop`: same content, or delete of a deleted document. `stale`: made on an
  * older version. `ahead`: names a version above the current one, as seed clients do with their
- * global last seen version; the incoming side wins such a conflict [CR-6].
+ * global last seen version; the incoming side wins such a conflict [CR-6]. `override`: the back end
+ * wrote over what somebody else left; it wins as well, and what it replaced is kept [SW-4].
  */
-export type Detected = 'take' | 'noop' | 'stale' | 'ahead';
+export type Detected = 'take' | 'noop' | 'stale' | 'ahead' | 'override';
 
 /** Compares a change with the document's current state. */
 export function detect(
@@ -34,6 +37,8 @@ function detectLive(change: DetectInput, state: LiveState): Detected {
   invariant(state.version !== null, 'a foreign document is adopted before it is compared');
   if (change.operation === 'upsert' && change.content_hash === state.hash) return 'noop';
   if (change.lineage || change.parent === state.version) return 'take';
+  // Over its own earlier write nothing of anybody is lost.
+  if (change.authority !== null) return change.authority === state.client_id ? 'take' : 'override';
   if (change.parent === null) return 'stale';
   return compareHlc(change.parent, state.version) > 0 ? 'ahead' : 'stale';
 }

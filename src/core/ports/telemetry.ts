@@ -13,6 +13,8 @@ export interface ConflictFact {
 export type EngineEvent =
   | {
       readonly event: 'push.committed';
+      /** `server`: the application's own back end wrote. */
+      readonly origin: 'push' | 'server';
       readonly scope_id: string;
       readonly actor_id: string;
       readonly client_id: string;
@@ -32,6 +34,8 @@ export type EngineEvent =
     }
   | {
       readonly event: 'push.failed';
+      /** `server`: the application's own back end wrote. */
+      readonly origin: 'push' | 'server';
       readonly scope_id: string;
       readonly request_id: string;
       readonly code: string;

@@ -37,7 +37,8 @@ export function decideChange(change: AdmittedChange, place: ChangePlace): Change
   const lineage = place.draft.continuesLineage(change, current);
   const parent = parentOf(change, place);
   const { operation, content_hash } = change;
-  const detected = detect({ operation, content_hash, parent, lineage }, state);
+  const authority = place.push.origin === 'server' && parent === null ? place.push.client_id : null;
+  const detected = detect({ operation, content_hash, parent, lineage, authority }, state);
   const stamp = stampOf(change, state, { place, lineage, parent });
   return carryOut(change, { place, state, detected, stamp });
 }
@@ -181,7 +182,7 @@ function carryOut(change: AdmittedChange, verdict: Verdict): ChangeResult {
     return written(change, write(change, verdict), { place, resolution: 'applied' });
   }
   invariant(state.kind !== 'absent', 'an absent document meets no conflict');
-  const wins = detected === 'ahead' || incomingWins(change, state, { place, stamp });
+  const wins = detected !== 'stale' || incomingWins(change, state, { place, stamp });
   const { push, input } = place;
   place.draft.addConflict(conflictEntry(change, state, { push, input, stamp, wins }));
   if (wins) return written(change, write(change, verdict), { place, resolution: 'incoming' });
@@ -267,7 +268,7 @@ function write(change: AdmittedChange, { place, state, stamp }: Verdict): Hlc {
     mutation_id,
     change_version,
     parent_version,
-    origin: 'push',
+    origin: push.origin,
   };
   draft.rows.push(row);
   const next: DocumentState =

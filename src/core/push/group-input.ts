@@ -4,12 +4,18 @@ import type { ChangeResult } from '../../protocol/change.ts';
 import type { Digest } from '../../protocol/pure/hash.ts';
 import type { Catalogue } from '../collections.ts';
 import type { VersionSource } from '../hybrid-clock.ts';
+import type { Origin } from '../ports/records.ts';
 import type { GroupSnapshot, RefusedChanges } from '../ports/store.ts';
 import type { ConflictFact } from '../ports/telemetry.ts';
 import type { CheckedChange } from './check-changes.ts';
 
+/** Who pushes: a device, or the application's own back end. */
+export type PushOrigin = Extract<Origin, 'push' | 'server'>;
+
 /** A push whose changes were checked. */
 export interface CheckedPush {
+  /** A change of `server` that names no parent holds over whatever is current [SW-4]. */
+  readonly origin: PushOrigin;
   readonly scope_id: string;
   /** Every scope the identity holds: receipts are looked up over all of them. */
   readonly scope_ids: readonly string[];

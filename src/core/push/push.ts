@@ -12,7 +12,7 @@ import { checkChanges } from './check-changes.ts';
 import type { PushJob, PushSettled } from './commit-pushes.ts';
 import type { CommitQueue } from './commit-queue.ts';
 import { rolledBack } from './decide.ts';
-import type { CheckedPush, PushOutcome } from './group-input.ts';
+import type { CheckedPush, PushOrigin, PushOutcome } from './group-input.ts';
 import { answerRetries } from './receipts.ts';
 import { rejection } from './results.ts';
 
@@ -24,6 +24,7 @@ export interface PushAnswer {
 
 /** What a push needs of the engine. */
 export interface PushParts extends EngineCore {
+  readonly origin: PushOrigin;
   readonly queue: CommitQueue<PushJob, PushSettled>;
   readonly clients: SeenClients;
 }
@@ -43,6 +44,7 @@ export async function pushChanges(
   } catch (error) {
     parts.telemetry.emit({
       event: 'push.failed',
+      origin: parts.origin,
       scope_id: context.scope_id,
       request_id: context.request_id,
       code: errorCodeOf(error),
@@ -73,6 +75,7 @@ function checkPush(
     throw new SyncError('bundle_too_large', { details: { limit: BUNDLE_BYTES_MAX } });
   }
   return {
+    origin: parts.origin,
     scope_id: context.scope_id,
     scope_ids: context.identity.scope_ids,
     actor_id: context.identity.actor_id,
@@ -157,6 +160,7 @@ function report(
   const count = (status: string) => outcome.results.filter((r) => r.status === status).length;
   parts.telemetry.emit({
     event: 'push.committed',
+    origin: done.push.origin,
     scope_id: done.push.scope_id,
     actor_id: done.push.actor_id,
     client_id: done.push.client_id,

@@ -1,9 +1,9 @@
 /** What operators ask: is it alive, is it ready, what did it count; and the index at `/`. */
 
-import { SyncError } from '../../protocol/errors.ts';
 import { PROTOCOL_VERSION } from '../../protocol/pure/headers.ts';
-import { type Exchange, reply, replyJson } from '../exchange.ts';
-import type { AppOptions, PublicRoute } from '../route.ts';
+import { reply, replyJson } from '../exchange.ts';
+import { checkToken } from '../middleware/check-token.ts';
+import type { PublicRoute } from '../route.ts';
 
 /** The process answers. Touches no database, so that a slow one does not get the process killed. */
 export const healthRoute: PublicRoute = {
@@ -35,7 +35,7 @@ export const metricsRoute: PublicRoute = {
   path: '/metrics',
   auth: false,
   async handle(exchange, options) {
-    checkMetricsToken(exchange, options);
+    if (options.metrics.token !== null) checkToken(exchange, options.metrics.token, options.crypto);
     const { body, type } = await options.metrics.text();
     return reply(exchange, { status: 200, body, headers: { 'Content-Type': type } });
   },
@@ -46,7 +46,7 @@ export const indexRoute: PublicRoute = {
   method: 'GET',
   path: '/',
   auth: false,
-  handle: (exchange) =>
+  handle: (exchange, { server_token }) =>
     replyJson(exchange, 200, {
       name: 'offline-sync',
       protocol_version: PROTOCOL_VERSION,
@@ -55,21 +55,10 @@ export const indexRoute: PublicRoute = {
         pull: '/sync/pull',
         full: '/sync/full',
         capabilities: '/sync/capabilities',
+        ...(typeof server_token === 'string' ? { server_changes: '/sync/server/changes' } : {}),
         health: '/healthz',
         ready: '/readyz',
         metrics: '/metrics',
       },
     }),
 };
-
-/** Digests are compared, so that the time it takes says nothing about the token. */
-function checkMetricsToken(exchange: Exchange, { metrics, crypto }: AppOptions): void {
-  if (metrics.token === null) return;
-  const authorization = exchange.request.headers.get('authorization');
-  if (authorization === null) {
-    throw new SyncError('authentication_failed', { details: { reason: 'token_missing' } });
-  }
-  if (crypto.sha256(authorization) !== crypto.sha256(`Bearer ${metrics.token}`)) {
-    throw new SyncError('authentication_failed', { details: { reason: 'token_invalid' } });
-  }
-}

@@ -5,7 +5,8 @@ import { HEADER_HEAD, HEADER_HEAD_SEQ } from '../../protocol/pure/headers.ts';
 import { parsePushRequest } from '../../protocol/push.ts';
 import { replyText } from '../compressed.ts';
 import { readJson } from '../middleware/read-json.ts';
-import type { SyncRoute } from '../route.ts';
+import type { Exchange } from '../exchange.ts';
+import type { AppOptions, SyncRoute } from '../route.ts';
 
 /** Answers a push with one result per change; a push that cannot be read at all is a 4xx. */
 export const pushRoute: SyncRoute = {
@@ -19,11 +20,18 @@ export const pushRoute: SyncRoute = {
     if (request.changes.length > limits.push_max_changes) {
       throw new SyncError('too_many_changes', { details: { limit: limits.push_max_changes } });
     }
-    const answer = await engine.push(context, request);
-    return replyText(exchange, JSON.stringify(answer.body), {
-      'Content-Type': 'application/json',
-      [HEADER_HEAD]: answer.body.head,
-      [HEADER_HEAD_SEQ]: String(answer.head_bundle_seq),
-    });
+    return replyToPush(exchange, await engine.push(context, request));
   },
 };
+
+/** The answer with the scope's head in its headers. */
+export function replyToPush(
+  exchange: Exchange,
+  answer: Awaited<ReturnType<AppOptions['engine']['push']>>,
+): Response | Promise<Response> {
+  return replyText(exchange, JSON.stringify(answer.body), {
+    'Content-Type': 'application/json',
+    [HEADER_HEAD]: answer.body.head,
+    [HEADER_HEAD_SEQ]: String(answer.head_bundle_seq),
+  });
+}

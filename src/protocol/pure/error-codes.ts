@@ -77,6 +77,8 @@ export type StaleReason = (typeof STALE_REASONS)[number];
 export const ISSUE_CODES = [
   'invalid_envelope',
   'invalid_client_id',
+  'invalid_scope_id',
+  'invalid_actor_id',
   'invalid_changes',
   'invalid_atomic',
   'invalid_change',

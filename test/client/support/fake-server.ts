@@ -54,8 +54,9 @@ export const loseRequest: Mishap = () => {
 };
 
 /** The answer is an error of the catalogue. */
-export function refuse(status: number, error: string): Mishap {
-  return () => Response.json({ error, message: `refused: ${error}`, retryable: false }, { status });
+export function refuse(status: number, error: string, details?: { reason: string }): Mishap {
+  const body = { error, message: `refused: ${error}`, retryable: false, details };
+  return () => Response.json(body, { status });
 }
 
 /** The body of the answer ends after a part of its lines. */

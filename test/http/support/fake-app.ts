@@ -16,6 +16,8 @@ import type { PushRequest } from '../../../src/protocol/push.ts';
 
 /** The head that the fake engine names. */
 export const HEAD = '20260502T150000.000Z-0005-a1b2' as Hlc;
+/** Token of the back ends. */
+export const SERVER_TOKEN = 'server-token-of-at-least-32-characters';
 export const FAKE_NOW_MS = Date.UTC(2026, 4, 2, 12);
 
 /** What the engine was asked, and what was logged. */
@@ -50,6 +52,10 @@ export function fakeApp(answers: FakeAnswers = {}, options: Partial<AppOptions> 
     engine: {
       epoch: 'epoch-1',
       push: ask('push', (answers.push as AppOptions['engine']['push']) ?? acceptAll),
+      writeServerChanges: (context, request) => {
+        asked.push({ name: 'server', context: context as RequestContext, query: request });
+        return acceptAll(context as RequestContext, request);
+      },
       pull: ask('pull', answers.pull ?? emptyPage),
       full: ask('full', answers.full ?? emptyWalk),
       capabilities: (context) => {
@@ -72,6 +78,7 @@ export function fakeApp(answers: FakeAnswers = {}, options: Partial<AppOptions> 
       text: async () => ({ body: 'sync_push_total 1\n', type: 'text/plain' }),
       token: null,
     },
+    server_token: SERVER_TOKEN,
     requestLog: { finished: (request) => finished.push(request) },
     clock: { now: () => FAKE_NOW_MS, monotonic: () => ticks++, sleep: async () => {} },
     crypto: {

@@ -2,6 +2,7 @@
 
 import type { Catalogue, CollectionPolicy } from '../../../src/core/collections.ts';
 import { SyncEngine } from '../../../src/core/engine.ts';
+import type { EngineOptions } from '../../../src/core/parts.ts';
 import { StoreError, type StoreErrorKind, type SyncStore } from '../../../src/core/ports/store.ts';
 import type { EngineEvent } from '../../../src/core/ports/telemetry.ts';
 import { createJwtAccess } from '../../../src/auth/jwt.ts';
@@ -10,6 +11,7 @@ import type { FinishedRequest } from '../../../src/http/request-log.ts';
 import { type RunningServer, startServer } from '../../../src/http/server.ts';
 import { nodeSystem } from '../../../src/node-system.ts';
 import { rawToken, TEST_SECRET } from '../../auth/raw-token.ts';
+import { SERVER_TOKEN } from './fake-app.ts';
 import type { StoreKind, TestStore } from './stores.ts';
 
 /** Fixed parties of the tokens. */
@@ -53,7 +55,10 @@ export interface World {
 }
 
 /** Starts a server on a store of this kind. Sockets have short time limits. */
-export async function startWorld(kind: StoreKind): Promise<World> {
+export async function startWorld(
+  kind: StoreKind,
+  more: Partial<Pick<EngineOptions, 'push_enabled'>> = {},
+): Promise<World> {
   const wanted = POLICIES.map(({ name, id_type }) => ({ name, id_type }));
   const opened = await kind.open(wanted);
   const { store } = opened;
@@ -94,6 +99,7 @@ export async function startWorld(kind: StoreKind): Promise<World> {
     node_prefix: '',
     app_name: 'test',
     server_version: '0.0.0',
+    ...more,
   });
   const server = await serve({ engine, access, finished });
   return {
@@ -143,6 +149,7 @@ function serve(parts: {
     cors: ['https://app.example.org'],
     readiness: async () => ({ ready: true, checks: [] }),
     metrics: { text: async () => ({ body: '', type: 'text/plain' }), token: 'metrics' },
+    server_token: SERVER_TOKEN,
     requestLog: { finished: (request) => finished.push(request) },
     clock: nodeSystem.clock,
     crypto: nodeSystem.crypto,

@@ -53,6 +53,7 @@ export function push(
   fields: Partial<Omit<CheckedPush, 'changes'>> = {},
 ): CheckedPush {
   return {
+    origin: 'push',
     scope_id: SCOPE,
     scope_ids: [SCOPE],
     actor_id: ACTOR,

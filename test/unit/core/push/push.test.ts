@@ -218,6 +218,7 @@ test('[CR-10] a push is one event that counts its results and conflicts once (in
   const [, event] = over.events;
   assert.deepEqual(event, {
     event: 'push.committed',
+    origin: 'push',
     scope_id: SCOPE,
     actor_id: 'actor-1',
     client_id: CLIENT,
