@@ -8,6 +8,7 @@ import { commitContract } from './store-commit.contract.ts';
 import { guardContract } from './store-guard.contract.ts';
 import { loadContract } from './store-load.contract.ts';
 import { readsContract } from './store-reads.contract.ts';
+import { resetsContract } from './store-resets.contract.ts';
 import { upkeepContract } from './store-upkeep.contract.ts';
 import { walkContract } from './store-walk.contract.ts';
 
@@ -19,4 +20,5 @@ export function runStoreContract(name: string, open: OpenStore): void {
   readsContract(name, open);
   walkContract(name, open);
   upkeepContract(name, open);
+  resetsContract(name, open);
 }

@@ -7,6 +7,7 @@
 import { compareHlc, type Hlc } from '../../protocol/pure/hlc.ts';
 import type { OplogRead, OplogReads, ScopeReads } from '../ports/store.ts';
 import type { Clock } from '../ports/system.ts';
+import { allScopes } from '../scope/all-scopes.ts';
 
 /** What an inspection needs of a store. */
 export type InspectStore = ScopeReads & OplogReads;
@@ -38,7 +39,6 @@ export type Inspected =
 
 /** Pause between two looks at the heads while following, ms. */
 const FOLLOW_EVERY_MS = 500;
-const SCOPES_PER_READ = 500;
 const ROWS_PER_READ = 200;
 const BYTES_PER_READ = 1_048_576;
 
@@ -95,7 +95,8 @@ async function* look(
   seen: ReadonlyMap<string, number>,
 ): AsyncGenerator<Inspected, void, undefined> {
   const queue: Cursor[] = [];
-  for await (const scope_id of listScopes(store, options.filter.scope_id)) {
+  const { scope_id: only } = options.filter;
+  for await (const scope_id of only === undefined ? allScopes(store) : [only]) {
     const opened = await openCursor(store, scope_id, { since: options.since, seen });
     if (opened === undefined) continue;
     if (opened.gap !== undefined) yield { kind: 'gap', scope_id, first: opened.gap };
@@ -109,20 +110,6 @@ async function* look(
     cursor.index += 1;
     yield { kind: 'row', scope_id, row };
     if (await fill(store, cursor)) enqueue(queue, cursor);
-  }
-}
-
-async function* listScopes(store: InspectStore, only: string | undefined): AsyncGenerator<string> {
-  if (only !== undefined) {
-    yield only;
-    return;
-  }
-  let after: string | null = null;
-  for (;;) {
-    const page: readonly string[] = await store.listScopes(after, SCOPES_PER_READ);
-    yield* page;
-    after = page.at(-1) ?? null;
-    if (page.length < SCOPES_PER_READ || after === null) return;
   }
 }
 

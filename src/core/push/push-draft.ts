@@ -8,8 +8,8 @@ import { type DocumentState, documentKey, type InitialState } from './document-s
 /** A row before its bundle gives it a place. */
 export type RowDraft = Omit<
   OplogRow,
-  'scope_id' | 'seq' | 'prev' | 'bundle_seq' | 'ordinal' | 'bundle_rows' | 'timestamp_ms' | 'doc_id'
-> & { readonly doc_id: string };
+  'scope_id' | 'seq' | 'prev' | 'bundle_seq' | 'ordinal' | 'bundle_rows' | 'timestamp_ms'
+>;
 
 /** Latest state of a touched document and the change that made it. */
 export interface TouchedState {
