@@ -1,6 +1,7 @@
 /** The options of one collection, and the list or map of collections. */
 
 import { z } from 'zod';
+import { DELETE_POLICIES, RESOLVERS } from '../core/collections.ts';
 import { ID_TYPES } from '../protocol/pure/ids.ts';
 import { help } from './key-help.ts';
 
@@ -38,15 +39,22 @@ export const CollectionOptions = z.strictObject({
     .optional()
     .meta(help({ description: 'The one scope all documents belong to', example: 'shared' })),
   resolver: z
-    .enum(['lww'])
+    .enum(RESOLVERS)
     .default('lww')
-    .meta(help({ description: 'Who wins a conflict: the last edit', example: 'lww' })),
+    .meta(
+      help({
+        description:
+          'Who wins a conflict. `lww`: the later edit; `server_wins`: what was pushed first',
+        example: 'lww',
+      }),
+    ),
   delete_policy: z
-    .enum(['resurrect_on_update'])
+    .enum(DELETE_POLICIES)
     .default('resurrect_on_update')
     .meta(
       help({
-        description: 'What an edit of a deleted document does: it brings the document back',
+        description:
+          'An edit meets a deletion that it did not know. `resurrect_on_update`: the resolver decides, as between two edits; `reject_update`: the edit is refused (`update_rejected`); `delete_wins`: the document is deleted, also when the deletion comes second',
         example: 'resurrect_on_update',
       }),
     ),

@@ -2,14 +2,19 @@
 
 import type { IdType } from '../protocol/pure/ids.ts';
 
-/** What happens to an update of a document that was deleted meanwhile. Others arrive later. */
-export type DeletePolicy = 'resurrect_on_update';
+/** Who wins a conflict: the later edit, or what the server has. */
+export const RESOLVERS = ['lww', 'server_wins'] as const;
+export type Resolver = (typeof RESOLVERS)[number];
+
+/** What happens where an update and a deletion did not know each other. */
+export const DELETE_POLICIES = ['resurrect_on_update', 'reject_update', 'delete_wins'] as const;
+export type DeletePolicy = (typeof DELETE_POLICIES)[number];
 
 /** One configured collection. */
 export interface CollectionPolicy {
   readonly name: string;
   readonly id_type: IdType;
-  readonly resolver: 'lww';
+  readonly resolver: Resolver;
   readonly delete_policy: DeletePolicy;
   /** Dotted path of the field that names the document's scope; push stamps it when absent. */
   readonly scope_field: readonly string[] | null;

@@ -31,7 +31,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   rate_limited: 'no limit is served yet; its envelope is shown by [HT-21]',
   resolver_error: 'resolvers of users come later',
   conflict_rejected: 'resolvers of users come later',
-  update_rejected: 'only the policy resurrect_on_update is served',
 };
 const MONGO_ONLY = ['unique_violation', 'document_validation'];
 

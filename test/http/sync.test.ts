@@ -166,7 +166,15 @@ for (const kind of STORE_KINDS) {
       const { json } = await send({ path: '/sync/capabilities' });
       const { collections, epoch } = json as unknown as Capabilities;
       const names = collections.map(({ name }) => name);
-      assert.deepEqual(names.sort(), ['notes', 'objects', 'owned', 'shared', 'tasks']);
+      assert.deepEqual(names.sort(), [
+        'final',
+        'notes',
+        'objects',
+        'owned',
+        'shared',
+        'strict',
+        'tasks',
+      ]);
       assert.equal(epoch, 'epoch-1');
     });
   });

@@ -8,12 +8,14 @@ import type { DeletedState, LiveState } from '../push/document-state.ts';
 export interface DetectInput {
   readonly operation: 'upsert' | 'delete';
   readonly content_hash: string;
-  /** Version the edit was made on; null for a create. */
+  /** Version the edit was made on; null when it is not known. */
   readonly parent: Hlc | null;
   /** True when the change continues an unbroken chain of its own push. */
   readonly lineage: boolean;
   /** The back end that writes without a parent; null for a device, and when a parent is named. */
   readonly authority: string | null;
+  /** True when the change names nothing that it was made on. */
+  readonly creates: boolean;
 }
 
 /**
@@ -45,8 +47,9 @@ function detectLive(change: DetectInput, state: LiveState): Detected {
 
 function detectDeleted(change: DetectInput, state: DeletedState): Detected {
   if (change.operation === 'delete') return 'noop';
-  // Without a parent it is a new document that reuses the id: client ids must be random.
-  if (change.lineage || change.parent === null || change.parent === state.version) return 'take';
-  if (state.version === null) return 'stale';
+  // Without a parent it is a new document that reuses the id: client ids must be random. An edit of
+  // a mutation that nobody knows (a refused one) is none.
+  if (change.lineage || change.creates || change.parent === state.version) return 'take';
+  if (state.version === null || change.parent === null) return 'stale';
   return compareHlc(change.parent, state.version) > 0 ? 'ahead' : 'stale';
 }

@@ -2,9 +2,9 @@
 
 import type { ChangeResult } from '../../protocol/change.ts';
 import { compareHlc, type Hlc, parseHlc } from '../../protocol/pure/hlc.ts';
-import { resurrects } from '../conflict/delete-policy.ts';
 import { type Detected, detect } from '../conflict/detect.ts';
 import { effectiveStamp, lastWriterWins } from '../conflict/last-writer-wins.ts';
+import { resolveConflict } from '../conflict/resolver.ts';
 import { adoptContent } from '../foreign/external-row.ts';
 import { invariant } from '../invariant.ts';
 import type { Receipt, StoredResult } from '../ports/records.ts';
@@ -37,8 +37,10 @@ export function decideChange(change: AdmittedChange, place: ChangePlace): Change
   const lineage = place.draft.continuesLineage(change, current);
   const parent = parentOf(change, place);
   const { operation, content_hash } = change;
+  const creates = parent === null && change.parent_mutation_id === null;
   const authority = place.push.origin === 'server' && parent === null ? place.push.client_id : null;
-  const detected = detect({ operation, content_hash, parent, lineage, authority }, state);
+  const sent = { operation, content_hash, parent, lineage, creates, authority };
+  const detected = detect(sent, state);
   const stamp = stampOf(change, state, { place, lineage, parent });
   return carryOut(change, { place, state, detected, stamp });
 }
@@ -182,8 +184,10 @@ function carryOut(change: AdmittedChange, verdict: Verdict): ChangeResult {
     return written(change, write(change, verdict), { place, resolution: 'applied' });
   }
   invariant(state.kind !== 'absent', 'an absent document meets no conflict');
-  const wins = detected !== 'stale' || incomingWins(change, state, { place, stamp });
+  const outcome = judge(change, state, verdict);
+  if (outcome === 'refused') return rejection(change, 'update_rejected');
   const { push, input } = place;
+  const wins = outcome === 'incoming';
   place.draft.addConflict(conflictEntry(change, state, { push, input, stamp, wins }));
   if (wins) return written(change, write(change, verdict), { place, resolution: 'incoming' });
   place.draft.breakLineage(change);
@@ -191,32 +195,36 @@ function carryOut(change: AdmittedChange, verdict: Verdict): ChangeResult {
     status: 'conflict_resolved',
     resolution: 'current',
     new_version: null,
-    server_version: state.version,
+    // A deletion that only evidence proves has no version any more: the newest that is known of it.
+    server_version: state.version ?? change.parent_version,
   } as const;
   addReceipt(change, lost, place);
   return effectResult(change, lost, { data: state.kind === 'live' ? state.data : null });
 }
 
-/** The literal seed rule stands in when a change carries no stamp: a stale one loses. */
-function incomingWins(
+/** Asks the collection's policies who wins. */
+function judge(
   change: AdmittedChange,
   state: LiveState | DeletedState,
-  { place, stamp }: { readonly place: ChangePlace; readonly stamp: Hlc | null },
-): boolean {
-  const current = state.change_version;
-  if (stamp !== null && current !== null) {
-    return lastWriterWins(
-      { stamp, client_id: place.push.client_id, hash: change.content_hash },
-      {
-        stamp: current,
-        client_id: state.client_id ?? '',
-        hash: state.kind === 'live' ? state.hash : '',
-      },
-    );
-  }
+  { place, detected, stamp }: Verdict,
+) {
   const policy = place.input.catalogue.get(change.collection);
   invariant(policy !== undefined, 'an admitted change has a collection');
-  return state.kind === 'deleted' && resurrects(policy.delete_policy);
+  const deleted = state.kind === 'deleted';
+  return resolveConflict(
+    {
+      operation: change.operation,
+      deleted,
+      stale: detected === 'stale',
+      incoming: { stamp, client_id: place.push.client_id, hash: change.content_hash },
+      current: {
+        stamp: state.change_version,
+        client_id: state.client_id ?? '',
+        hash: deleted ? '' : state.hash,
+      },
+    },
+    policy,
+  );
 }
 
 /**

@@ -159,6 +159,14 @@ export const PUSH_INPUTS: Inputs = {
       pushOne({ doc_id: 't1', parent_version: seeds.t2, data: { b: 2 } })(world, seeds),
   },
   P43: { 'resurrected update': pushOne({ doc_id: 'gone', data: { back: 1 } }) },
+  P43b: {
+    'refused by reject_update': (world, seeds) =>
+      pushOne({ collection: 'strict', doc_id: 'gone', parent_version: seeds.t1 })(world, seeds),
+    'lost to delete_wins': (world, seeds) =>
+      pushOne({ collection: 'final', doc_id: 'gone', parent_version: seeds.t1 })(world, seeds),
+    'lost to server_wins': (world, seeds) =>
+      pushOne({ collection: 'strict', doc_id: 'kept', change_version: FUTURE })(world, seeds),
+  },
   P44: { 'of a missing document': pushOne({ doc_id: 'p44', operation: 'delete' }) },
   P45: { 'old stamp': pushOne({ change_version: OLD, mutation_id: 'p45' }) },
   P46: { 'same again': pushOne({ doc_id: 't1', data: { n: 1 }, mutation_id: 'm1' }) },

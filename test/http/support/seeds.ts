@@ -19,6 +19,12 @@ export async function plantSeeds(world: World): Promise<Seeds> {
   const t2 = await push(world, 's1', { doc_id: 't2' });
   const gone = await push(world, 's1', { doc_id: 'gone' });
   await push(world, 's1', { doc_id: 'gone', operation: 'delete', parent_version: gone });
+  for (const collection of ['strict', 'final']) {
+    const created = await push(world, 's1', { collection, doc_id: 'gone' });
+    const gone = { collection, doc_id: 'gone', operation: 'delete', parent_version: created };
+    await push(world, 's1', gone);
+    await push(world, 's1', { collection, doc_id: 'kept', data: { kept: 1 } });
+  }
   await push(world, 's1', { collection: 'notes', doc_id: 'n1', data: { email: 'a@example.org' } });
   await push(world, 's2', { doc_id: 'foreign' });
   const pruned = await push(world, 's3', { doc_id: 'p1' });

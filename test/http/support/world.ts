@@ -38,6 +38,8 @@ export const POLICIES: readonly CollectionPolicy[] = [
   policy('objects', { id_type: 'objectid' }),
   policy('owned', { scope_field: ['meta', 'tenant'] }),
   policy('shared', { scope: 's2' }),
+  policy('strict', { delete_policy: 'reject_update', resolver: 'server_wins' }),
+  policy('final', { delete_policy: 'delete_wins' }),
 ];
 
 /** A server and everything around it. */

@@ -6,7 +6,7 @@ import type { CheckedPush, GroupInput } from '../../../src/core/push/group-input
 import { HybridClock, type VersionSource } from '../../../src/core/hybrid-clock.ts';
 import type { Receipt } from '../../../src/core/ports/records.ts';
 import type { GroupSnapshot, RefusedChanges } from '../../../src/core/ports/store.ts';
-import type { Catalogue } from '../../../src/core/collections.ts';
+import { type Catalogue, DELETE_POLICIES, RESOLVERS } from '../../../src/core/collections.ts';
 import type { Change } from '../../../src/protocol/change.ts';
 import { FakeClock, fakeSystem, NOON, sha256 } from './fake-system.ts';
 import { ACTOR, catalogue, CLIENT, head, hlc, policy, SCOPE } from './records.ts';
@@ -20,6 +20,16 @@ export const CATALOGUE = catalogue(
   policy('notes'),
   policy('owned', { scope_field: ['meta', 'owner'] }),
   policy('fixed', { scope: SCOPE }),
+);
+
+/** Those, and one collection per delete policy and resolver, named after both. */
+const EVERY_POLICY: Catalogue = catalogue(
+  ...CATALOGUE.values(),
+  ...DELETE_POLICIES.flatMap((delete_policy) =>
+    RESOLVERS.map((resolver) =>
+      policy(`${delete_policy} ${resolver}`, { delete_policy, resolver }),
+    ),
+  ),
 );
 
 /** A change of `tasks/t1`, an upsert unless told otherwise. */
@@ -39,7 +49,7 @@ export function checked(
   options: { readonly catalogue?: Catalogue; readonly max_document_bytes?: number } = {},
 ): readonly CheckedChange[] {
   return checkChanges(changes, {
-    catalogue: options.catalogue ?? CATALOGUE,
+    catalogue: options.catalogue ?? EVERY_POLICY,
     scope_id: SCOPE,
     max_document_bytes: options.max_document_bytes ?? 1_048_576,
     digest: sha256,
@@ -120,7 +130,7 @@ export function groupInput(
     snapshot: over,
     refused,
     versions: versionsOver(over),
-    catalogue: CATALOGUE,
+    catalogue: EVERY_POLICY,
     digest: sha256,
     settings: { max_clock_drift_ms: DRIFT_MS, receipt_lifetime_ms: LIFETIME_MS },
   };
