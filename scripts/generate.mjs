@@ -42,7 +42,7 @@ async function errorFiles() {
 async function configFiles() {
   const keys = await importTypeScript('src/config/config-keys.ts');
   const environment = await importTypeScript('src/config/environment.ts');
-  const { configJsonSchema } = await importTypeScript('src/config/schema.ts');
+  const { configJsonSchema } = await importTypeScript('src/config/editor-schema.ts');
   return [
     { file: 'docs/CONFIG.md', text: configPage({ keys, environment }) },
     {

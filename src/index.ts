@@ -2,7 +2,8 @@
 
 export { PACKAGE_VERSION } from './build-info.ts';
 export type { Change, ChangeResult } from './protocol/change.ts';
-export { type ErrorDetails, type ErrorEnvelope, SyncError } from './protocol/errors.ts';
+export type { ErrorEnvelope } from './protocol/error-envelope.ts';
+export { type ErrorDetails, SyncError } from './protocol/errors.ts';
 export type { FullLine, FullTombstone, FullTrailer } from './protocol/full.ts';
 export type { PullChange, PullPage, PullStale } from './protocol/pull.ts';
 export type { ErrorCode, Issue, RejectionCode, StaleReason } from './protocol/pure/error-codes.ts';

@@ -271,11 +271,3 @@ export const ConfigSchema = z
 
 /** The configuration with its static defaults. */
 export type ParsedConfig = z.output<typeof ConfigSchema>;
-
-/** JSON Schema (draft 7) for editors; written to `config/sync.config.schema.json`. */
-export function configJsonSchema(): Record<string, unknown> {
-  return z.toJSONSchema(ConfigSchema, { target: 'draft-7', io: 'input' }) as Record<
-    string,
-    unknown
-  >;
-}

@@ -10,8 +10,9 @@ import { authenticate } from './middleware/authenticate.ts';
 import { corsHeaders, isPreflight, preflightResponse } from './middleware/cors.ts';
 import { acceptsAny } from './middleware/negotiate.ts';
 import { closingBody, hasUnreadBody } from './middleware/refuse-body.ts';
-import type { AppOptions, Route } from './route.ts';
+import { type AppOptions, type Route, servedRoutes } from './route.ts';
 import { capabilitiesRoute } from './routes/capabilities.ts';
+import { docsRoute, openApiRoute } from './routes/documents.ts';
 import { fullRoute } from './routes/full.ts';
 import { healthRoute, indexRoute, metricsRoute, readyRoute } from './routes/operations.ts';
 import { pullRoute } from './routes/pull.ts';
@@ -31,6 +32,8 @@ export const ROUTES: readonly Route[] = [
   readyRoute,
   metricsRoute,
   indexRoute,
+  openApiRoute(() => ROUTES),
+  docsRoute(() => ROUTES),
 ];
 
 /**
@@ -39,7 +42,7 @@ export const ROUTES: readonly Route[] = [
  */
 export function createApp(options: AppOptions): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
-  const routes = ROUTES.filter((route) => route.served?.(options) ?? true);
+  const routes = servedRoutes(ROUTES, options);
   const run = { options, routes, newRequestId: requestIds(options) };
   for (const route of routes) {
     app.on(route.method, route.path, (c) => serve(run, c, route));

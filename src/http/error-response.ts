@@ -1,7 +1,8 @@
 /** Any failure → the one envelope. Unknown errors enter here and nowhere else. */
 
 import { StoreError, type StoreErrorKind } from '../core/ports/store.ts';
-import { ERROR_CATALOGUE, type ErrorEnvelope, SyncError } from '../protocol/errors.ts';
+import type { ErrorEnvelope, Problem } from '../protocol/error-envelope.ts';
+import { ERROR_CATALOGUE, SyncError } from '../protocol/errors.ts';
 import { type Exchange, type HeaderMap, reply } from './exchange.ts';
 
 /** Kinds of store failures that the same request, sent again, will meet again. */
@@ -42,7 +43,7 @@ export function errorResponse(exchange: Exchange, error: SyncError): Response {
   const asProblem = /\bapplication\/problem\+json\b/i.test(
     exchange.request.headers.get('accept') ?? '',
   );
-  const body = asProblem ? { ...problemFields(status, envelope), ...envelope } : envelope;
+  const body = asProblem ? asProblemDetails(status, envelope) : envelope;
   return reply(exchange, {
     status,
     body: JSON.stringify(body),
@@ -53,13 +54,14 @@ export function errorResponse(exchange: Exchange, error: SyncError): Response {
   });
 }
 
-function problemFields(status: number, envelope: ErrorEnvelope): Record<string, unknown> {
+function asProblemDetails(status: number, envelope: ErrorEnvelope): Problem {
   return {
     type: `urn:offline-sync:error:${envelope.error}`,
     title: envelope.message,
     status,
     instance: envelope.request_id,
     code: envelope.error,
+    ...envelope,
   };
 }
 

@@ -7,6 +7,7 @@ import type { Clock, Crypto } from '../core/ports/system.ts';
 import type { Readiness } from '../protocol/status.ts';
 import type { Exchange } from './exchange.ts';
 import type { RequestLog } from './request-log.ts';
+import type { RouteDescription } from './route-description.ts';
 
 /** Bounds from the configuration; units and maxima are in `protocol/pure/limits.ts`. */
 export interface HttpLimits {
@@ -49,6 +50,7 @@ export interface PublicRoute {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly auth: false;
+  readonly about: RouteDescription;
   /** Absent = always. */
   served?(options: AppOptions): boolean;
   handle(exchange: Exchange, options: AppOptions): Promise<Response> | Response;
@@ -59,6 +61,7 @@ export interface SyncRoute {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly auth: true;
+  readonly about: RouteDescription;
   /** Absent = always. */
   served?(options: AppOptions): boolean;
   /** Media types that the answer can have. */
@@ -72,3 +75,8 @@ export interface SyncRoute {
 
 /** A row of the route table. */
 export type Route = PublicRoute | SyncRoute;
+
+/** The routes that exist with these options. */
+export function servedRoutes(routes: readonly Route[], options: AppOptions): readonly Route[] {
+  return routes.filter((route) => route.served?.(options) ?? true);
+}

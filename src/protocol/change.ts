@@ -1,12 +1,14 @@
 /** A change that a client pushes, and the result it gets back. */
 
 import { z } from 'zod';
+import { FoundIssue } from './error-envelope.ts';
 import { REJECTION_CODES } from './pure/error-codes.ts';
 
 /** Any JSON object; Extended JSON wrappers carry the types that JSON lacks. */
 export const DocumentData = z
   .record(z.string(), z.unknown())
-  .describe('A document: JSON values and the closed Extended JSON list');
+  .describe('A document: JSON values and the closed Extended JSON list')
+  .meta({ id: 'DocumentData' });
 
 /** One requested effect. Everything wrong inside is a rejection of this change, never of the request. */
 export const Change = z
@@ -35,13 +37,6 @@ export type Change = z.infer<typeof Change>;
 /** Every field name of a change, for near misses. */
 export const CHANGE_FIELDS: readonly string[] = Object.keys(Change.shape);
 
-/** Why a change was rejected: code, and findings by path. */
-export const ChangeIssue = z.object({
-  path: z.string(),
-  code: z.string(),
-  message: z.string(),
-});
-
 /** The answer to one change, at the same place in `results` as the change in `changes`. */
 export const ChangeResult = z
   .object({
@@ -68,7 +63,7 @@ export const ChangeResult = z
       .boolean()
       .optional()
       .describe('True when this is the stored answer of an earlier push'),
-    details: z.object({ issues: z.array(ChangeIssue) }).optional(),
+    details: z.object({ issues: z.array(FoundIssue) }).optional(),
   })
   .meta({ id: 'ChangeResult' });
 export type ChangeResult = z.infer<typeof ChangeResult>;

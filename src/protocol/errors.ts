@@ -155,14 +155,3 @@ export class SyncError extends Error {
       options.retryAfterSeconds ?? (ERROR_CATALOGUE[code].retryable ? 1 : undefined);
   }
 }
-
-/** The one JSON body of every failed request. */
-export interface ErrorEnvelope {
-  readonly error: ErrorCode;
-  readonly message: string;
-  readonly retryable: boolean;
-  readonly request_id: string;
-  readonly details?: ErrorDetails;
-  /** Equal to `message`, for readers that expect this name. */
-  readonly detail: string;
-}

@@ -44,6 +44,22 @@ export const FullTrailer = z
   .meta({ id: 'FullTrailer' });
 export type FullTrailer = z.infer<typeof FullTrailer>;
 
+/** The query parameters. They arrive as text and are read by `parseFullQuery`. */
+export const FullParameters = z.object({
+  collections: z
+    .string()
+    .describe('Names separated by commas')
+    .meta({ examples: ['tasks,notes'] }),
+  cursor: z.string().optional().describe('X-Sync-Cursor of the page before; absent on the first'),
+  limit: z.int().min(1).optional().describe('Documents of a page, capped by the server'),
+  trailer: z
+    .enum(['0', '1'])
+    .optional()
+    .describe('1: end the page with a trailer line; the default when Sync-Protocol is sent'),
+});
+
+const PARAMETER_NAMES: readonly string[] = Object.keys(FullParameters.shape);
+
 /** A checked query. */
 export interface FullQuery {
   readonly collections: readonly string[];
@@ -59,7 +75,7 @@ export function parseFullQuery(
   limits: PageLimits,
   trailerByHeader: boolean,
 ): FullQuery {
-  const reader = new QueryReader(query, ['collections', 'cursor', 'limit', 'trailer']);
+  const reader = new QueryReader(query, PARAMETER_NAMES);
   const collections = reader.collections();
   const limit = reader.limit(limits.defaultLimit, limits.maxLimit);
   const trailer = reader.text('trailer');

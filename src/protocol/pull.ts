@@ -51,6 +51,25 @@ export const PullStale = z
   .meta({ id: 'PullStale' });
 export type PullStale = z.infer<typeof PullStale>;
 
+/** The query parameters. They arrive as text and are read by `parsePullQuery`. */
+export const PullParameters = z.object({
+  since: z
+    .string()
+    .describe('Serve what came after this version; 19700101T000000.000Z-0000 = from the beginning')
+    .meta({ examples: ['19700101T000000.000Z-0000'] }),
+  collections: z
+    .string()
+    .optional()
+    .describe('Names separated by commas; without it all that the caller may read'),
+  limit: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Rows of a page, capped by the server; a page still runs to the end of its bundle'),
+});
+
+const PARAMETER_NAMES: readonly string[] = Object.keys(PullParameters.shape);
+
 /** A checked query. `collections` undefined = all that the caller may read. */
 export interface PullQuery {
   readonly since: Hlc;
@@ -66,7 +85,7 @@ export interface PageLimits {
 
 /** Reads the query of a pull. Throws 422 `hlc_invalid` or `validation_failed`. */
 export function parsePullQuery(query: URLSearchParams, limits: PageLimits): PullQuery {
-  const reader = new QueryReader(query, ['since', 'collections', 'limit']);
+  const reader = new QueryReader(query, PARAMETER_NAMES);
   const collections = reader.collections();
   const limit = reader.limit(limits.defaultLimit, limits.maxLimit);
   reader.finish();

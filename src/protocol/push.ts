@@ -1,24 +1,35 @@
 /** POST /sync/push: the envelope and its answer (E04). */
 
 import { z } from 'zod';
-import { ChangeResult } from './change.ts';
+import { Change, ChangeResult } from './change.ts';
 import { SyncError } from './errors.ts';
 import { fieldIssues } from './near-miss.ts';
 import type { Issue } from './pure/error-codes.ts';
 import { isClientId } from './pure/ids.ts';
 
-/** The envelope. What stands inside `changes[i]` is judged per change. */
+/** The envelope, as a caller should send it. */
 export const PushRequest = z
   .object({
     client_id: z.string().describe('Installation that syncs, 1–128 characters; authorises nothing'),
-    changes: z.array(z.unknown()).describe('Changes in the order they were made'),
+    changes: z.array(Change).describe('Changes in the order they were made'),
     atomic: z
       .enum(['partial', 'bundle'])
       .optional()
       .describe('bundle: one rejection stores nothing of the push'),
   })
-  .meta({ id: 'PushRequest' });
-export type PushRequest = z.infer<typeof PushRequest>;
+  .meta({
+    id: 'PushRequest',
+    examples: [
+      {
+        client_id: 'laptop',
+        changes: [
+          { collection: 'tasks', doc_id: 't1', operation: 'upsert', data: { title: 'Buy milk' } },
+        ],
+      },
+    ],
+  });
+/** A checked envelope. What stands inside `changes[i]` is judged per change, so it is unknown here. */
+export type PushRequest = Omit<z.infer<typeof PushRequest>, 'changes'> & { changes: unknown[] };
 
 /** The answer of a push. Neither `head` nor `bundle_seq` is a `since`. */
 export const PushResponse = z

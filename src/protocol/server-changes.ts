@@ -1,6 +1,7 @@
 /** POST /sync/server/changes: the envelope of a back end's own writes. The answer is that of a push. */
 
 import { z } from 'zod';
+import { Change } from './change.ts';
 import { SyncError } from './errors.ts';
 import { fieldIssues } from './near-miss.ts';
 import type { Issue } from './pure/error-codes.ts';
@@ -10,7 +11,7 @@ import { batchIssues } from './push.ts';
 /** Name that a back end writes under when it sends none. */
 export const SERVER_NAME = 'server';
 
-/** The envelope. What stands inside `changes[i]` is judged per change, as in a push. */
+/** The envelope, as a caller should send it. */
 export const ServerChangesRequest = z
   .object({
     scope_id: z.string().describe('The scope that is written to, 1–128 characters'),
@@ -22,15 +23,25 @@ export const ServerChangesRequest = z
       .string()
       .nullish()
       .describe(`Which back end writes, 1–128 characters; "${SERVER_NAME}" without it`),
-    changes: z.array(z.unknown()).describe('Changes in the order they were made'),
+    changes: z.array(Change).describe('Changes in the order they were made'),
     atomic: z
       .enum(['partial', 'bundle'])
       .optional()
       .describe('bundle: one rejection stores nothing of the request'),
   })
-  .meta({ id: 'ServerChangesRequest' });
+  .meta({
+    id: 'ServerChangesRequest',
+    examples: [
+      {
+        scope_id: 'user-1',
+        changes: [
+          { collection: 'tasks', doc_id: 't1', operation: 'upsert', data: { title: 'Buy milk' } },
+        ],
+      },
+    ],
+  });
 
-/** The envelope with its defaults. */
+/** The envelope with its defaults. What stands inside `changes[i]` is judged per change, as in a push. */
 export interface ServerChangesRequest {
   readonly scope_id: string;
   readonly actor_id: string;

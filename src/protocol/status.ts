@@ -1,4 +1,4 @@
-/** GET /sync/capabilities (E01) and the readiness report. */
+/** GET /sync/capabilities (E01), and what the operational paths answer. */
 
 import { z } from 'zod';
 import { ID_TYPES } from './pure/ids.ts';
@@ -35,3 +35,15 @@ export const Readiness = z
   })
   .meta({ id: 'Readiness' });
 export type Readiness = z.infer<typeof Readiness>;
+
+/** The process answers. */
+export const Health = z.object({ status: z.literal('ok') }).meta({ id: 'Health' });
+
+/** What `/` answers: the paths there are, by name. */
+export const ServerIndex = z
+  .object({
+    name: z.literal('offline-sync'),
+    protocol_version: z.string(),
+    links: z.record(z.string(), z.string()),
+  })
+  .meta({ id: 'ServerIndex' });

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
+import { Ajv } from 'ajv';
+import { parse } from 'yaml';
 import { COLLECTION_KEYS, CONFIG_KEYS } from '../../src/config/config-keys.ts';
-import { configJsonSchema } from '../../src/config/schema.ts';
+import { configJsonSchema } from '../../src/config/editor-schema.ts';
 import { servingProblems } from '../../src/config/serve-rules.ts';
 import { loadYaml } from './scratch-config.ts';
 
@@ -58,5 +60,46 @@ test('[CF-13] the JSON Schema describes every key', () => {
     let level: { properties?: Record<string, unknown> } | undefined = schema;
     for (const part of path) level = level?.properties?.[part] as typeof level;
     assert.ok((level as { description?: string } | undefined)?.description, path.join('.'));
+  }
+});
+
+describe('[CF-13] the JSON Schema in the hands of an editor', () => {
+  const text = readFileSync(resolve('config/sync.config.schema.json'), 'utf8');
+  const { $schema, ...schema } = JSON.parse(text);
+  const validate = new Ajv({ allErrors: true, strict: false }).compile(schema);
+  const errors = (yaml: string) => {
+    validate(parse(yaml));
+    return (validate.errors ?? []).map(({ instancePath, keyword }) => `${instancePath} ${keyword}`);
+  };
+
+  test('[CF-13] it is draft 7 and a valid schema', () => {
+    assert.equal($schema, 'http://json-schema.org/draft-07/schema#');
+    assert.equal(new Ajv({ strict: false }).validateSchema(JSON.parse(text)), true);
+  });
+  test('[CF-13] a validator of somebody else accepts the example and all that is commented out', () => {
+    assert.deepEqual(errors(example), []);
+    assert.deepEqual(errors(everything), []);
+  });
+  test('[CF-13] a value may be a placeholder, whatever its rule', () => {
+    const placed = ['port: ${PORT:-8080}', 'store: ${STORE}', 'auto_init: ${INIT}'];
+    const nested = ['auth: {secret: "${S}"}', 'collections: {tasks: {id_type: "${T}"}}'];
+    for (const yaml of [...placed, ...nested]) assert.deepEqual(errors(yaml), [], yaml);
+  });
+  for (const [yaml, found] of [
+    ['prot: 1', ' additionalProperties'],
+    ['port: many', '/port type'],
+    ['port: 70000', '/port maximum'],
+    ['port: $PORT', '/port type'],
+    ['collections: [{id_type: string}]', '/collections'],
+    ['collections: {tasks: {id_type: text}}', '/collections'],
+    ['auth: {mode: open}', '/auth/mode enum'],
+  ] as const) {
+    test(`[CF-13] it marks ${yaml}`, () => {
+      const all = errors(yaml);
+      assert.ok(
+        all.some((one) => one.startsWith(found)),
+        JSON.stringify(all),
+      );
+    });
   }
 });

@@ -6,6 +6,8 @@ import type { FullAnswer } from '../../src/core/pull/answers.ts';
 import { replyBlocks, toBlocks } from '../../src/http/compressed.ts';
 import type { Exchange } from '../../src/http/exchange.ts';
 import { BLOCK_BYTES, GZIP_BYTES_MIN } from '../../src/http/http-limits.ts';
+import { fullLine } from '../../src/protocol/full.ts';
+import { closePullLine, openPullLine } from '../../src/protocol/pull.ts';
 import { fakeApp, HEAD } from './support/fake-app.ts';
 
 const TOKEN = { authorization: 'Bearer s1' };
@@ -13,7 +15,25 @@ const PULL = '/sync/pull?since=19700101T000000.000Z-0000';
 const FULL = '/sync/full?collections=tasks';
 
 function row(size: number): string {
-  return JSON.stringify({ text: 'é'.repeat(size) });
+  const text = openPullLine({
+    version: HEAD,
+    parent_version: null,
+    collection: 'tasks',
+    doc_id: 't1',
+    operation: 'upsert',
+    data: { text: 'é'.repeat(size) },
+    actor_id: 'ann',
+    client_id: 'c1',
+    mutation_id: null,
+    change_version: HEAD,
+    bundle_seq: 1,
+  });
+  return closePullLine(text, true);
+}
+
+function line(size: number): string {
+  const data = { text: 'é'.repeat(size) };
+  return `${fullLine({ collection: 'tasks', doc_id: 't1', version: HEAD, data })}\n`;
 }
 
 function pullApp(changes: readonly string[]) {
@@ -75,11 +95,11 @@ function endless(letter: string) {
 
 describe('[HT-14] JSON answers', () => {
   test('[HT-14] a page is joined from ready texts', async () => {
-    const response = await pullApp(['{"a":1}', '{"b":2}']).request(PULL, { headers: TOKEN });
+    const response = await pullApp([row(1), row(2)]).request(PULL, { headers: TOKEN });
     assert.equal(response.headers.get('content-type'), 'application/json');
     assert.equal(
       await response.text(),
-      `{"changes":[{"a":1},{"b":2}],"last_seq":"${HEAD}","has_more":true,"head":"${HEAD}"}`,
+      `{"changes":[${row(1)},${row(2)}],"last_seq":"${HEAD}","has_more":true,"head":"${HEAD}"}`,
     );
   });
   test('[HT-14] a stale cursor is 200 with the reason and the head', async () => {
@@ -149,7 +169,7 @@ describe('[HT-15] a full resync page', () => {
   });
   for (const encoding of ['identity', 'gzip']) {
     test(`[HT-15] ${encoding}: all lines arrive unchanged, in blocks`, async () => {
-      const chunks = [row(50_000), row(3), row(200_000), row(1)].map((line) => `${line}\n`);
+      const chunks = [line(50_000), line(3), line(200_000), line(1)];
       const headers = { ...TOKEN, 'accept-encoding': encoding };
       const response = await fullApp({ chunks }).request(FULL, { headers });
       const bytes = Buffer.from(await response.arrayBuffer());

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ROUTES } from '../../src/http/app.ts';
-import type { ErrorEnvelope } from '../../src/protocol/errors.ts';
+import type { ErrorEnvelope } from '../../src/protocol/error-envelope.ts';
 import { URI_BYTES_MAX } from '../../src/protocol/pure/limits.ts';
 import { FAKE_NOW_MS, fakeApp, HEAD, JSON_HEADERS, pushBody } from './support/fake-app.ts';
 

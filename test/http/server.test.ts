@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { Agent, request as httpRequest } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { ListenError, type RunningServer, startServer } from '../../src/http/server.ts';
 import type { AppOptions } from '../../src/http/route.ts';
+import { call } from './support/call.ts';
 import { type FakeApp, fakeApp, pushBody } from './support/fake-app.ts';
 import { openRaw, parseRaw, sendRaw } from './support/raw-socket.ts';
 
@@ -178,40 +178,15 @@ describe('[HT-9] a body over the limit, on a socket', () => {
     test(`[HT-9] ${framing}: a caller that goes on writing sees 413, then the end`, async () => {
       const fake = fakeApp({}, { limits });
       const server = await startServer(fake.app, LOCAL);
-      const size = 4_000_000;
-      const answer = await new Promise<{ status: number; text: string; connection: string }>(
-        (resolve, reject) => {
-          const request = httpRequest({
-            port: server.port,
-            host: '127.0.0.1',
-            method: 'POST',
-            path: '/sync/push',
-            headers: {
-              authorization: 'Bearer s1',
-              'content-type': 'application/json',
-              ...(framing === 'declared' ? { 'content-length': size } : {}),
-            },
-          });
-          request.on('error', reject);
-          request.on('response', (response) => {
-            let text = '';
-            response.on('data', (part) => {
-              text += part;
-            });
-            response.on('end', () =>
-              resolve({
-                status: response.statusCode ?? 0,
-                text,
-                connection: String(response.headers.connection),
-              }),
-            );
-          });
-          for (let sent = 0; sent < size; sent += 100_000) request.write(' '.repeat(100_000));
-          request.end();
-        },
-      );
-      assert.deepEqual([answer.status, answer.connection], [413, 'close']);
-      assert.equal(JSON.parse(answer.text).error, 'body_too_large');
+      const answer = await call(server.port, {
+        method: 'POST',
+        path: '/sync/push',
+        headers: { authorization: 'Bearer s1', 'content-type': 'application/json' },
+        body: ' '.repeat(4_000_000),
+        chunked: framing === 'chunked',
+      });
+      assert.deepEqual([answer.status, answer.headers.connection], [413, 'close']);
+      assert.equal(answer.json?.['error'], 'body_too_large');
       assert.equal(fake.asked.length, 0);
       await server.close(0);
     });
@@ -343,14 +318,7 @@ describe('[HT-26] listening', () => {
   });
   test('[HT-2] an answer on a socket names no server software', async () => {
     const server = await startServer(fakeApp().app, LOCAL);
-    const agent = new Agent({ keepAlive: false });
-    const headers = await new Promise<object>((resolve, reject) => {
-      httpRequest({ port: server.port, host: '127.0.0.1', path: '/', agent }, (response) => {
-        response.resume().on('end', () => resolve(response.headers));
-      })
-        .on('error', reject)
-        .end();
-    });
+    const { headers } = await call(server.port, { path: '/' });
     assert.ok(!('server' in headers) && !('x-powered-by' in headers));
     await server.close(0);
   });

@@ -1,6 +1,6 @@
 /** `config schema`: the JSON Schema that editors complete the file with. */
 
-import { configJsonSchema } from '../../config/schema.ts';
+import { configJsonSchema } from '../../config/editor-schema.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import type { Invocation } from '../invocation.ts';
 

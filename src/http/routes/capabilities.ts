@@ -9,6 +9,21 @@ export const capabilitiesRoute: SyncRoute = {
   path: '/sync/capabilities',
   auth: true,
   offers: ['application/json'],
+  about: {
+    id: 'capabilities',
+    tag: 'Sync',
+    summary: 'What this server can do for the caller',
+    text: 'Collections that the caller may use, features and limits. No database is asked.',
+    answers: [
+      {
+        status: 200,
+        text: 'What there is',
+        type: 'application/json',
+        shapes: ['Capabilities'],
+      },
+    ],
+    errors: [],
+  },
   handle(exchange, options, context) {
     return replyJson(exchange, 200, options.engine.capabilities(context));
   },

@@ -19,6 +19,24 @@ export const fullRoute: SyncRoute = {
   auth: true,
   // The lines are JSON, and callers that name JSON alone have always been served them.
   offers: ['application/x-ndjson', 'application/ndjson', 'application/json'],
+  about: {
+    id: 'full',
+    tag: 'Sync',
+    summary: 'Fetch all current documents',
+    text: 'For a new device and after a stale pull: documents and tombstones as JSON lines, page by page until `X-Sync-Cursor` is absent; then pull from `X-Sync-LastSeq`, which is the same on every page. HEAD is checked like GET, reads nothing and has no headers of a page.',
+    query: 'FullParameters',
+    answers: [
+      {
+        status: 200,
+        text: 'One JSON object per line',
+        type: 'application/x-ndjson',
+        shapes: ['FullLine', 'FullTombstone', 'FullTrailer'],
+        lines: true,
+        headers: [HEADER_HEAD, HEADER_HEAD_SEQ, HEADER_LAST_SEQ, HEADER_CURSOR],
+      },
+    ],
+    errors: ['validation_failed', 'cursor_invalid', 'collection_forbidden'],
+  },
   async handle(exchange, options, context) {
     const { limits, engine } = options;
     const query = parseFullQuery(

@@ -10,6 +10,14 @@ export const healthRoute: PublicRoute = {
   method: 'GET',
   path: '/healthz',
   auth: false,
+  about: {
+    id: 'health',
+    tag: 'Operations',
+    summary: 'Whether the process answers',
+    text: 'Asks nobody, so that a slow database does not get the process killed.',
+    answers: [{ status: 200, text: 'It does', type: 'application/json', shapes: ['Health'] }],
+    errors: [],
+  },
   handle: (exchange) => replyJson(exchange, 200, { status: 'ok' }),
 };
 
@@ -18,6 +26,23 @@ export const readyRoute: PublicRoute = {
   method: 'GET',
   path: '/readyz',
   auth: false,
+  about: {
+    id: 'ready',
+    tag: 'Operations',
+    summary: 'Whether requests would succeed',
+    text: 'For load balancers: every check with its result.',
+    answers: [
+      { status: 200, text: 'Ready', type: 'application/json', shapes: ['Readiness'] },
+      {
+        status: 503,
+        text: 'Not ready',
+        type: 'application/json',
+        shapes: ['Readiness'],
+        headers: ['Retry-After'],
+      },
+    ],
+    errors: ['database_unavailable'],
+  },
   async handle(exchange, options) {
     const readiness = await options.readiness();
     if (readiness.ready) return replyJson(exchange, 200, readiness);
@@ -34,6 +59,15 @@ export const metricsRoute: PublicRoute = {
   method: 'GET',
   path: '/metrics',
   auth: false,
+  about: {
+    id: 'metrics',
+    tag: 'Operations',
+    summary: 'Counters and histograms',
+    text: 'The Prometheus text format. Asks for a bearer token of its own when one is configured.',
+    token: 'metrics',
+    answers: [{ status: 200, text: 'The metrics', type: 'text/plain' }],
+    errors: ['authentication_failed'],
+  },
   async handle(exchange, options) {
     if (options.metrics.token !== null) checkToken(exchange, options.metrics.token, options.crypto);
     const { body, type } = await options.metrics.text();
@@ -46,6 +80,16 @@ export const indexRoute: PublicRoute = {
   method: 'GET',
   path: '/',
   auth: false,
+  about: {
+    id: 'index',
+    tag: 'Operations',
+    summary: 'The paths there are',
+    text: 'Names of paths for a person with curl.',
+    answers: [
+      { status: 200, text: 'The paths', type: 'application/json', shapes: ['ServerIndex'] },
+    ],
+    errors: [],
+  },
   handle: (exchange, { server_token }) =>
     replyJson(exchange, 200, {
       name: 'offline-sync',
@@ -59,6 +103,8 @@ export const indexRoute: PublicRoute = {
         health: '/healthz',
         ready: '/readyz',
         metrics: '/metrics',
+        openapi: '/openapi.json',
+        docs: '/docs',
       },
     }),
 };

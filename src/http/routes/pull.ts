@@ -13,6 +13,23 @@ export const pullRoute: SyncRoute = {
   path: '/sync/pull',
   auth: true,
   offers: ['application/json'],
+  about: {
+    id: 'pull',
+    tag: 'Sync',
+    summary: 'Fetch changes after a version',
+    text: 'Rows in the order they were committed, proven to join `since` without a gap. When the history does not reach back, the answer says why and which collections need a full resync. HEAD is checked like GET, reads nothing and has no Sync-Head.',
+    query: 'PullParameters',
+    answers: [
+      {
+        status: 200,
+        text: 'A page, or the reason for a full resync',
+        type: 'application/json',
+        shapes: ['PullPage', 'PullStale'],
+        headers: [HEADER_HEAD, HEADER_HEAD_SEQ],
+      },
+    ],
+    errors: ['validation_failed', 'hlc_invalid', 'collection_forbidden'],
+  },
   async handle(exchange, options, context) {
     const { limits, engine } = options;
     const query = parsePullQuery(readQuery(exchange), {

@@ -6,7 +6,8 @@ import { checkToken } from '../middleware/check-token.ts';
 import { acceptsAny } from '../middleware/negotiate.ts';
 import { readJson } from '../middleware/read-json.ts';
 import type { PublicRoute } from '../route.ts';
-import { replyToPush } from './push.ts';
+import { ERRORS_OF_THE_ENGINE } from '../route-description.ts';
+import { PUSH_ANSWER, replyToPush } from './push.ts';
 
 const OFFERS = ['application/json'];
 
@@ -15,6 +16,23 @@ export const serverChangesRoute: PublicRoute = {
   method: 'POST',
   path: '/sync/server/changes',
   auth: false,
+  about: {
+    id: 'writeServerChanges',
+    tag: 'Sync',
+    summary: 'Write as a back end',
+    text: "A back end in any language writes through the engine, into a scope that it names. The answer is that of a push. The token is the service's own; without a configured one the path does not exist.",
+    token: 'service',
+    body: 'ServerChangesRequest',
+    answers: [PUSH_ANSWER],
+    errors: [
+      'authentication_failed',
+      'not_acceptable',
+      'validation_failed',
+      'too_many_changes',
+      'bundle_too_large',
+      ...ERRORS_OF_THE_ENGINE,
+    ],
+  },
   served: ({ server_token }) => typeof server_token === 'string',
   async handle(exchange, options) {
     const { engine, limits, crypto, server_token } = options;

@@ -2,6 +2,7 @@
 
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { gunzipSync } from 'node:zlib';
+import { assertDescribed } from './described.ts';
 
 /** A request. The path goes out byte for byte. */
 export interface Call {
@@ -21,8 +22,20 @@ export interface Reply {
   readonly json: Record<string, unknown> | undefined;
 }
 
-/** Sends a request and reads the whole answer. */
-export function call(
+/** Sends a request, reads the whole answer and holds it against the OpenAPI document [OA-4]. */
+export async function call(port: number, request: Call): Promise<Reply> {
+  const reply = await exchange(port, request);
+  const { method = 'GET', path: target } = request;
+  assertDescribed({ method, target, ...reply, headers: singleHeaders(reply.headers) });
+  return reply;
+}
+
+function singleHeaders(headers: IncomingHttpHeaders): Record<string, string | undefined> {
+  const single = Object.entries(headers).map(([name, value]) => [name, value?.toString()]);
+  return Object.fromEntries(single);
+}
+
+function exchange(
   port: number,
   { method = 'GET', path, headers = {}, body, chunked }: Call,
 ): Promise<Reply> {

@@ -1,6 +1,7 @@
 /** The HTTP layer over an engine that a test scripts: for what needs no store. */
 
 import { createHash } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
 import type { Hono } from 'hono';
 import type { RequestContext } from '../../../src/core/context.ts';
 import type { FullAnswer, PullAnswer } from '../../../src/core/pull/answers.ts';
@@ -12,7 +13,9 @@ import { SyncError } from '../../../src/protocol/errors.ts';
 import type { FullQuery } from '../../../src/protocol/full.ts';
 import type { Hlc } from '../../../src/protocol/pure/hlc.ts';
 import type { PullQuery } from '../../../src/protocol/pull.ts';
-import type { PushRequest } from '../../../src/protocol/push.ts';
+import type { PushRequest, PushResponse } from '../../../src/protocol/push.ts';
+import type { Capabilities } from '../../../src/protocol/status.ts';
+import { assertDescribed } from './described.ts';
 
 /** The head that the fake engine names. */
 export const HEAD = '20260502T150000.000Z-0005-a1b2' as Hlc;
@@ -22,6 +25,7 @@ export const FAKE_NOW_MS = Date.UTC(2026, 4, 2, 12);
 
 /** What the engine was asked, and what was logged. */
 export interface FakeApp {
+  /** Its `request` holds every answer against the OpenAPI document [OA-4]. */
   readonly app: Hono<HttpEnv>;
   readonly asked: { name: string; context: RequestContext; query: unknown }[];
   readonly finished: FinishedRequest[];
@@ -60,7 +64,7 @@ export function fakeApp(answers: FakeAnswers = {}, options: Partial<AppOptions> 
       full: ask('full', answers.full ?? emptyWalk),
       capabilities: (context) => {
         asked.push({ name: 'capabilities', context, query: undefined });
-        return { app_name: 'fake' } as ReturnType<AppOptions['engine']['capabilities']>;
+        return CAPABILITIES;
       },
     },
     access: { authenticate: async (header) => ({ actor_id: 'ann', scope_ids: scopesOf(header) }) },
@@ -89,7 +93,7 @@ export function fakeApp(answers: FakeAnswers = {}, options: Partial<AppOptions> 
     },
     ...options,
   });
-  return { app, asked, finished };
+  return { app: checked(app), asked, finished };
 }
 
 /** Headers of an authenticated JSON request. */
@@ -107,12 +111,57 @@ function scopesOf(header: string | undefined): readonly string[] {
   return header.slice('Bearer '.length).split(',');
 }
 
-async function acceptAll(_: RequestContext, request: PushRequest) {
-  return {
-    body: { results: request.changes.map(() => null as never), head: HEAD, bundle_seq: 1 },
-    head_bundle_seq: 1,
+const CAPABILITIES: Capabilities = {
+  protocol_version: '1',
+  schema_version: 1,
+  app_name: 'fake',
+  server_version: '0.0.0',
+  server_time: new Date(FAKE_NOW_MS).toISOString(),
+  epoch: 'epoch-1',
+  collections: [],
+  features: {},
+  limits: {},
+};
+
+/** Replaces `request` by one that checks what comes back. */
+function checked(app: Hono<HttpEnv>): Hono<HttpEnv> {
+  const request = app.request.bind(app);
+  app.request = async (input, init, ...rest) => {
+    const target = input instanceof Request ? input.url : String(input);
+    const response = await request(input, init, ...rest);
+    const bytes = Buffer.from(await response.clone().arrayBuffer());
+    const headers = Object.fromEntries(response.headers);
+    const isPacked = headers['content-encoding'] === 'gzip' && bytes.length > 0;
+    const text = (isPacked ? gunzipSync(bytes) : bytes).toString();
+    assertDescribed({
+      method: init?.method ?? 'GET',
+      target,
+      status: response.status,
+      headers,
+      text,
+    });
+    return response;
   };
+  return app;
 }
+
+async function acceptAll(_: RequestContext, request: PushRequest) {
+  const results = request.changes.map((_change, index) => ({ ...ACCEPTED, index }));
+  return { body: { results, head: HEAD, bundle_seq: 1 }, head_bundle_seq: 1 };
+}
+
+const ACCEPTED: PushResponse['results'][number] = {
+  index: 0,
+  collection: 'tasks',
+  doc_id: 't1',
+  mutation_id: null,
+  status: 'accepted',
+  new_version: HEAD,
+  server_version: null,
+  resolution: 'applied',
+  error: null,
+  code: null,
+};
 
 async function emptyPage(_: RequestContext, query: PullQuery): Promise<PullAnswer> {
   return {

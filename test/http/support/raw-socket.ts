@@ -1,6 +1,7 @@
 /** Bytes to a port and whatever comes back, for requests that no HTTP client would send. */
 
 import { connect, type Socket } from 'node:net';
+import { assertDescribed } from './described.ts';
 
 /** A connection that keeps what it received. */
 export interface RawSocket {
@@ -41,12 +42,32 @@ export function openRaw(port: number): RawSocket {
   };
 }
 
-/** Sends bytes and gives back everything until the other side closes. */
+/**
+ * Sends bytes and gives back everything until the other side closes. One whole answer is held
+ * against the OpenAPI document [OA-4].
+ */
 export async function sendRaw(port: number, bytes: string): Promise<string> {
   const raw = openRaw(port);
   raw.socket.write(bytes, 'latin1');
   await raw.closed;
+  checkRaw(bytes, raw.text());
   return raw.text();
+}
+
+/** The request line is read loosely: what it cannot be read from was no request for the server either. */
+function checkRaw(bytes: string, text: string): void {
+  const [head = '', body = ''] = text.split('\r\n\r\n');
+  const [statusLine = '', ...lines] = head.split('\r\n');
+  const [method = '', target = ''] = (bytes.split('\r\n', 1)[0] ?? '').split(' ');
+  const headers = Object.fromEntries(
+    lines.map((line) => {
+      const colon = line.indexOf(':');
+      return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+    }),
+  );
+  const isWhole = Number(headers['content-length'] ?? 0) === body.length;
+  if (!isWhole) return;
+  assertDescribed({ method, target, status: Number(statusLine.slice(9, 12)), headers, text: body });
 }
 
 /** Status and JSON body of an answer. */

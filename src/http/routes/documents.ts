@@ -1,0 +1,98 @@
+/** What describes the server itself: the OpenAPI document and the page that shows it. */
+
+import { replyText } from '../compressed.ts';
+import { docsPage, docsPolicy } from '../docs-page.ts';
+import { type Exchange, type HeaderMap, reply } from '../exchange.ts';
+import { openApiDocument } from '../openapi.ts';
+import { type AppOptions, type PublicRoute, type Route, servedRoutes } from '../route.ts';
+
+/** GET /openapi.json. The table is asked for when the first request comes: it holds this route. */
+export function openApiRoute(routes: () => readonly Route[]): PublicRoute {
+  const document = oncePerApp((options) =>
+    JSON.stringify(openApiDocument(servedRoutes(routes(), options))),
+  );
+  return {
+    method: 'GET',
+    path: '/openapi.json',
+    auth: false,
+    about: {
+      id: 'openapi',
+      tag: 'Operations',
+      summary: 'This description',
+      text: 'OpenAPI 3.1. The same for every caller; it names no host and no limit of the deployment.',
+      answers: [
+        { status: 200, text: 'The document', type: 'application/json', headers: ['ETag'] },
+        { status: 304, text: 'The caller has it', headers: ['ETag'] },
+      ],
+      errors: [],
+    },
+    handle: (exchange, options) =>
+      replyKept(exchange, options, {
+        text: document(options),
+        headers: { 'Content-Type': 'application/json' },
+      }),
+  };
+}
+
+/** GET /docs: the document as a page without scripts and without a request to anywhere. */
+export function docsRoute(routes: () => readonly Route[]): PublicRoute {
+  const page = oncePerApp((options) => docsPage(openApiDocument(servedRoutes(routes(), options))));
+  return {
+    method: 'GET',
+    path: '/docs',
+    auth: false,
+    about: {
+      id: 'docs',
+      tag: 'Operations',
+      summary: 'This description as a page',
+      text: 'One HTML page that works without internet and without scripts.',
+      answers: [
+        {
+          status: 200,
+          text: 'The page',
+          type: 'text/html',
+          headers: ['ETag', 'Content-Security-Policy'],
+        },
+        { status: 304, text: 'The caller has it', headers: ['ETag'] },
+      ],
+      errors: [],
+    },
+    handle: (exchange, options) =>
+      replyKept(exchange, options, {
+        text: page(options),
+        headers: {
+          'Content-Type': 'text/html; charset=utf-8',
+          'Content-Security-Policy': docsPolicy(options.crypto),
+          'Referrer-Policy': 'no-referrer',
+        },
+      }),
+  };
+}
+
+/**
+ * Answers with a text that changes with the version of the server only: callers keep it and ask
+ * whether it is still current. The tag is weak because gzip has other bytes.
+ */
+async function replyKept(
+  exchange: Exchange,
+  { crypto }: AppOptions,
+  { text, headers }: { text: string; headers: HeaderMap },
+): Promise<Response> {
+  const ETag = `W/"${crypto.sha256(text).slice(0, 32)}"`;
+  const kept = { 'Cache-Control': 'no-cache', ETag };
+  const known = exchange.request.headers.get('if-none-match') ?? '';
+  if (known.split(',').some((tag) => tag.trim() === ETag || tag.trim() === '*')) {
+    return reply(exchange, { status: 304, body: null, headers: kept });
+  }
+  return replyText(exchange, text, { ...headers, ...kept });
+}
+
+/** Made for the first request: which routes an application serves never changes. */
+function oncePerApp(make: (options: AppOptions) => string): (options: AppOptions) => string {
+  const made = new WeakMap<AppOptions, string>();
+  return (options) => {
+    const text = made.get(options) ?? make(options);
+    made.set(options, text);
+    return text;
+  };
+}
