@@ -24,6 +24,8 @@ export type StoreMode = 'serve' | 'setup' | 'read';
 /** How a store is opened. */
 interface OpenStoreOptions {
   readonly mode: StoreMode;
+  /** A MongoDB client of the application around, instead of one that is opened here. */
+  readonly client?: unknown;
   /** Time of the embedded store; the database has its own. */
   readonly clock?: Clock;
   /** The store cannot go on (an I/O error on commit): the process has to end. */
@@ -81,7 +83,7 @@ export async function storeExists(config: Config): Promise<boolean> {
 
 /** Opens the configured store. Throws `StoreError`, and `ConfigError` for a refused connection string. */
 export async function openStore(config: Config, options: OpenStoreOptions): Promise<SyncStore> {
-  const { mode, clock = nodeSystem.clock, onFatal = () => {} } = options;
+  const { mode, client, clock = nodeSystem.clock, onFatal = () => {} } = options;
   if (config.store === 'embedded') {
     const { openEmbeddedStore } = await import('./storage/embedded/embedded-store.ts');
     const access = mode === 'read' ? 'read' : 'write';
@@ -90,6 +92,7 @@ export async function openStore(config: Config, options: OpenStoreOptions): Prom
   const { openMongoStore } = await import('./storage/mongo/mongo-store.ts');
   const opening = openMongoStore({
     uri: config.mongodb_uri as string,
+    client,
     database: config.database_name as string,
     node_id: nodeSystem.crypto.randomBase36(RANDOM_ID_LENGTH),
     collections: config.collections.map(({ name, id_type }) => ({ name, id_type })),

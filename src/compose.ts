@@ -9,6 +9,7 @@ import { createEngine, openStore, storeClock, withPlace, withStore } from './com
 import { engineLimits, wantedLayout } from './config/engine-settings.ts';
 import type { Config } from './config/finish-config.ts';
 import { isLoopback } from './config/serve-rules.ts';
+import type { SyncEngine } from './core/engine.ts';
 import type { Access } from './core/ports/access.ts';
 import type { StoreMeta, SyncStore, WantedLayout } from './core/ports/store.ts';
 import type { Clock } from './core/ports/system.ts';
@@ -16,6 +17,7 @@ import type { Telemetry } from './core/ports/telemetry.ts';
 import { countInvisible, ensureLayout } from './core/upkeep/layout.ts';
 import { createReadiness } from './core/upkeep/readiness.ts';
 import { expiryBounds, runRetention } from './core/upkeep/retention.ts';
+import type { AppOptions } from './http/route.ts';
 import { nodeSystem, repeat } from './node-system.ts';
 import type { Logger } from './observability/logger.ts';
 import type { Metrics } from './observability/metrics.ts';
@@ -105,22 +107,36 @@ export async function checkProduct(config: Config): Promise<void> {
   });
 }
 
-/** Starts everything. When a step fails, what was opened before it is closed again. */
-export async function startProduct(config: Config, options: StartOptions): Promise<RunningProduct> {
-  const { createLogger } = await import('./observability/logger.ts');
-  const logger = await createLogger({
-    level: config.log_level,
-    format: options.log.format,
-    colour: options.log.colour,
-    destination: options.log,
-  });
+/** How the parts of a server are opened, whoever then listens. */
+export interface OpenOptions {
+  readonly logger: Logger;
+  /** Instead of the configured access. */
+  readonly access?: Access;
+  /** A MongoDB client of the application around. */
+  readonly client?: unknown;
+  onFatal(error: Error): void;
+}
+
+/** A server that does not listen: what answers requests, and what its owner may do beside them. */
+export interface Product {
+  readonly app_options: AppOptions;
+  readonly engine: SyncEngine;
+  /** Says that no new work is wanted; running requests go on. */
+  stopAccepting(): void;
+  /** Waits for running work and closes the store. */
+  close(): Promise<void>;
+}
+
+/** Opens the store, verifies it and builds everything but a listener. Closes it again when a step fails. */
+export async function openProduct(config: Config, options: OpenOptions): Promise<Product> {
+  const { logger, client } = options;
   let telemetry: Telemetry | undefined;
   const clock = storeClock(config, (jump_ms) =>
     telemetry?.emit({ event: 'clock.held_back', jump_ms }),
   );
   let store: SyncStore | undefined;
   try {
-    store = await openStore(config, { mode: 'serve', clock, onFatal: options.onFatal });
+    store = await openStore(config, { mode: 'serve', client, clock, onFatal: options.onFatal });
     const layout = wantedLayout(config, nodeSystem.crypto);
     const meta = await ensureLayout(store, layout, config.auto_init);
     const { createMetrics } = await import('./observability/metrics.ts');
@@ -133,7 +149,11 @@ export async function startProduct(config: Config, options: StartOptions): Promi
     });
     telemetry = createTelemetrySink({ logger, metrics });
     await warnAboutStore({ config, store, meta, layout, logger });
-    return await listen({ config, store, meta, layout, logger, metrics, telemetry, clock });
+    const access = options.access ?? (await createAccess(config, clock));
+    return await assemble(
+      { config, store, meta, layout, logger, metrics, telemetry, clock },
+      access,
+    );
   } catch (error) {
     await store?.close();
     throw withPlace(config, error);
@@ -151,29 +171,75 @@ interface Parts {
   readonly clock: Clock;
 }
 
-async function listen(parts: Parts): Promise<RunningProduct> {
+async function assemble(parts: Parts, access: Access): Promise<Product> {
   const { config, store, logger, metrics, clock } = parts;
-  const access = await createAccess(config, clock);
   const engine = createEngine(parts, access);
   const state = { draining: false };
+  const { createRequestLog } = await import('./observability/request-log.ts');
+  const stopRetention = startRetention(parts);
+  if (!config.push.enabled) {
+    logger.warn('push.disabled', 'devices may read only', {
+      hint: 'their pushes are answered 503 and wait; set push.enabled: true to take them',
+    });
+  }
+  return {
+    engine,
+    app_options: {
+      engine,
+      access,
+      limits: engineLimits(config),
+      cors: config.cors.origins,
+      readiness: createReadiness(parts, state),
+      metrics: { text: metrics.text, token: metricsToken(config) },
+      server_token: config.server_writes.token ?? null,
+      requestLog: createRequestLog({ logger, metrics }),
+      clock,
+      crypto: nodeSystem.crypto,
+    },
+    stopAccepting() {
+      if (!state.draining) logger.info('server.draining', 'server finishes its requests');
+      state.draining = true;
+    },
+    async close() {
+      await engine.drain();
+      await stopRetention();
+      await store.close();
+      if (state.draining) logger.info('server.stopped', 'server stopped');
+    },
+  };
+}
+
+/** Starts everything and listens. When a step fails, what was opened before it is closed again. */
+export async function startProduct(config: Config, options: StartOptions): Promise<RunningProduct> {
+  const { createLogger } = await import('./observability/logger.ts');
+  const logger = await createLogger({
+    level: config.log_level,
+    format: options.log.format,
+    colour: options.log.colour,
+    destination: options.log,
+  });
+  const product = await openProduct(config, { logger, onFatal: options.onFatal });
+  try {
+    return await listenWith(product, { config, logger });
+  } catch (error) {
+    await product.close();
+    throw error;
+  }
+}
+
+/** Listens for a product, on the configured address; closing what comes back closes the product too. */
+export async function listenWith(
+  product: Product,
+  of: { readonly config: Config; readonly logger: Logger; readonly embedded?: boolean },
+): Promise<RunningProduct> {
+  const { config, logger, embedded = false } = of;
   const { createApp } = await import('./http/app.ts');
   const { startServer } = await import('./http/server.ts');
-  const { createRequestLog } = await import('./observability/request-log.ts');
-  const app = createApp({
-    engine,
-    access,
-    limits: engineLimits(config),
-    cors: config.cors.origins,
-    readiness: createReadiness(parts, state),
-    metrics: { text: metrics.text, token: metricsToken(config) },
-    server_token: config.server_writes.token ?? null,
-    requestLog: createRequestLog({ logger, metrics }),
-    clock,
-    crypto: nodeSystem.crypto,
-  });
+  const { host, port: wanted_port } = config;
   const drain_ms = config.drain_seconds * 1_000;
-  const server = await startServer(app, { host: config.host, port: config.port, drain_ms });
-  const stopRetention = startRetention(parts);
+  const app = createApp(product.app_options);
+  const settings = { host, port: wanted_port, drain_ms, embedded };
+  const server = await startServer(app, settings);
   const { address, port } = server;
   const url = `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
   logger.info('server.listening', 'server is listening', {
@@ -182,24 +248,15 @@ async function listen(parts: Parts): Promise<RunningProduct> {
     auth: config.auth.mode,
     server_version: PACKAGE_VERSION,
   });
-  if (!config.push.enabled) {
-    logger.warn('push.disabled', 'devices may read only', {
-      hint: 'their pushes are answered 503 and wait; set push.enabled: true to take them',
-    });
-  }
   return {
     url,
     address,
     port,
     logger,
     async close() {
-      state.draining = true;
-      logger.info('server.draining', 'server finishes its requests');
+      product.stopAccepting();
       await server.close(drain_ms);
-      await engine.drain();
-      await stopRetention();
-      await store.close();
-      logger.info('server.stopped', 'server stopped');
+      await product.close();
     },
   };
 }

@@ -1,6 +1,20 @@
-/** What the package exports today: the types of the wire, the error a caller may see, and versions. */
+/** What the package exports: the server as a library, the types of the wire, errors and versions. */
 
 export { PACKAGE_VERSION } from './build-info.ts';
+export {
+  createSyncServer,
+  type SyncServer,
+  type SyncServerAuth,
+  type SyncServerLogLevel,
+  type SyncServerOptions,
+} from './compose-library.ts';
+export { StoreUnreachable } from './compose-store.ts';
+export { ConfigError, type ConfigProblem } from './config/config-error.ts';
+export type { ConfigInput } from './config/options-config.ts';
+export type { Action, Identity } from './core/ports/access.ts';
+export { StoreError, type StoreErrorKind } from './core/ports/store.ts';
+export { SetupError, type SetupFault } from './core/upkeep/layout.ts';
+export type { LogSink } from './observability/logger.ts';
 export type { Change, ChangeResult } from './protocol/change.ts';
 export type { ErrorEnvelope } from './protocol/error-envelope.ts';
 export { type ErrorDetails, SyncError } from './protocol/errors.ts';

@@ -21,6 +21,9 @@ import { serverChangesRoute } from './routes/server-changes.ts';
 
 export type { AppOptions } from './route.ts';
 
+/** The routes as a Hono application. */
+export type SyncApp = Hono<HttpEnv>;
+
 /** Every route there is; some are served only when they are configured. */
 export const ROUTES: readonly Route[] = [
   pushRoute,
@@ -40,16 +43,30 @@ export const ROUTES: readonly Route[] = [
  * Mounts the routes. Each has one handler and there is no middleware beside it: the router then
  * calls it directly, and the order of the checks stands in one function, `answer`.
  */
-export function createApp(options: AppOptions): Hono<HttpEnv> {
+export function createApp(
+  options: AppOptions,
+  isWanted: (path: string) => boolean = () => true,
+): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
-  const routes = servedRoutes(ROUTES, options);
+  const routes = servedRoutes(ROUTES, options).filter((route) => isWanted(route.path));
   const run = { options, routes, newRequestId: requestIds(options) };
   for (const route of routes) {
-    app.on(route.method, route.path, (c) => serve(run, c, route));
+    app.on(route.method, route.path, (c) => serve(run, c, { route, path: route.path }));
   }
-  app.notFound((c) => serve(run, c, undefined));
+  for (const path of new Set(routes.map((route) => route.path))) {
+    const served = new Set(routes.flatMap((route) => (route.path === path ? route.method : [])));
+    const others = METHODS.filter((method) => !served.has(method as 'GET' | 'POST'));
+    app.on(others, path, (c) => serve(run, c, { path }));
+  }
+  app.notFound((c) => serve(run, c, {}));
   return app;
 }
+
+/**
+ * Methods that are answered on every path, also where another application's "not found" would answer
+ * for us because it mounted this one. HEAD goes to GET by itself.
+ */
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
 interface Run {
   readonly options: AppOptions;
@@ -68,8 +85,14 @@ function requestIds({ crypto }: AppOptions): () => string {
   };
 }
 
+/** What the router found: a route, a path that serves other methods, or nothing. */
+interface Found {
+  readonly route?: Route;
+  readonly path?: string;
+}
+
 /** From a request to its answer and its log entry; nothing leaves here as an exception. */
-async function serve(run: Run, c: Context<HttpEnv>, route: Route | undefined): Promise<Response> {
+async function serve(run: Run, c: Context<HttpEnv>, found: Found): Promise<Response> {
   const { options } = run;
   const { clock, engine, requestLog } = options;
   const started = clock.monotonic();
@@ -81,7 +104,7 @@ async function serve(run: Run, c: Context<HttpEnv>, route: Route | undefined): P
   let failure: SyncError | undefined;
   let response: Response;
   try {
-    response = await answer(exchange, run, route);
+    response = await answer(exchange, run, found);
   } catch (error) {
     failure = toSyncError(error);
     response = await refuse(exchange, options, failure);
@@ -89,7 +112,7 @@ async function serve(run: Run, c: Context<HttpEnv>, route: Route | undefined): P
   requestLog.finished({
     request_id: exchange.request_id,
     method: exchange.method,
-    route: route?.path ?? knownPath(exchange, run.routes) ?? 'unmatched',
+    route: found.path ?? knownPath(exchange, run.routes) ?? 'unmatched',
     status: response.status,
     ms: clock.monotonic() - started,
     ...(failure === undefined ? {} : failureFacts(failure)),
@@ -101,12 +124,12 @@ async function serve(run: Run, c: Context<HttpEnv>, route: Route | undefined): P
 async function answer(
   exchange: Exchange,
   { options, routes }: Run,
-  route: Route | undefined,
+  { route, path }: Found,
 ): Promise<Response> {
   Object.assign(exchange.headers, corsHeaders(exchange, options.cors));
   if (requestTarget(exchange).length > URI_BYTES_MAX) throw new SyncError('uri_too_long');
   checkProtocol(exchange);
-  if (route === undefined) return answerUnrouted(exchange, routes);
+  if (route === undefined) return answerUnrouted(exchange, routes, path);
   if (!route.auth) return route.handle(exchange, options);
   const context = await authenticate(exchange, options.access);
   if (!acceptsAny(exchange.request.headers.get('accept'), route.offers)) {
@@ -116,8 +139,12 @@ async function answer(
 }
 
 /** A preflight, a path that serves other methods, or a path that does not exist. */
-function answerUnrouted(exchange: Exchange, routes: readonly Route[]): Response {
-  const path = knownPath(exchange, routes);
+function answerUnrouted(
+  exchange: Exchange,
+  routes: readonly Route[],
+  found: string | undefined,
+): Response {
+  const path = found ?? knownPath(exchange, routes);
   if (path === undefined) throw new SyncError('not_found');
   const methods = routes
     .filter((route) => route.path === path)

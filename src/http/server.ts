@@ -9,7 +9,7 @@ import {
   createServer,
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import { createAdaptorServer, getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { SyncError } from '../protocol/errors.ts';
 import { errorEnvelope } from './error-response.ts';
@@ -32,6 +32,8 @@ export interface ServerSettings {
   /** How long `close` waits for running requests when it is not told otherwise, ms. */
   readonly drain_ms: number;
   onListening?(at: { address: string; port: number }): void;
+  /** True inside somebody else's process: the global `Request` and `Response` stay as they are. */
+  readonly embedded?: boolean;
   /** Shorter time limits, ms; for tests of the limits themselves. */
   readonly timeouts?: {
     readonly headers?: number;
@@ -65,6 +67,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const server = createAdaptorServer({
     fetch: app.fetch,
+    overrideGlobalObjects: settings.embedded !== true,
     serverOptions: {
       headersTimeout: settings.timeouts?.headers ?? HEADERS_TIMEOUT_MS,
       requestTimeout: settings.timeouts?.request ?? REQUEST_TIMEOUT_MS,
@@ -85,6 +88,15 @@ export async function startServer(
     address,
     port,
     close: (graceMs = settings.drain_ms) => closeGracefully(server, graceMs),
+  };
+}
+
+/** Answers requests of a server that somebody else made; its limits and time-outs stay theirs. */
+export function createListener(app: Hono<HttpEnv>): RequestListener {
+  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  return (incoming, outgoing) => {
+    if (isUsable(incoming)) void listener(incoming, outgoing);
+    else refuseRequest(outgoing);
   };
 }
 

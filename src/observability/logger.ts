@@ -57,6 +57,33 @@ export async function createLogger(options: LoggerOptions): Promise<Logger> {
   };
 }
 
+/** A logger of the application around, shaped like pino's: an object with the fields, then the text. */
+export interface LogSink {
+  error(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  debug(fields: object, message: string): void;
+  /** Absent = every level is wanted. */
+  isLevelEnabled?(level: string): boolean;
+}
+
+/** The same lines with the same fields, written by somebody else's logger. */
+export function loggerOver(sink: LogSink): Logger {
+  const isEnabled = (level: string): boolean => sink.isLevelEnabled?.(level) ?? true;
+  const line =
+    (name: 'error' | 'warn' | 'info' | 'debug'): LogLine =>
+    (event, message, fields) => {
+      if (isEnabled(name)) sink[name]({ event, ...pickFields(fields ?? {}) }, message);
+    };
+  return {
+    error: line('error'),
+    warn: line('warn'),
+    info: line('info'),
+    debug: line('debug'),
+    isEnabled,
+  };
+}
+
 /** In this process: a worker of its own would not survive being bundled. */
 async function prettyStream({ destination, colour = false }: LoggerOptions) {
   const { prettyFactory } = await import('pino-pretty');

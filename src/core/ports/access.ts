@@ -10,12 +10,17 @@ export interface Identity {
 /** What a caller wants to do with a collection. */
 export type Action = 'push' | 'pull' | 'full' | 'stream';
 
+/** The request that an identity is asked of: whatever its headers hold. */
+export interface AskedRequest {
+  readonly headers: { get(name: string): string | null };
+}
+
 /** Turns request headers into an identity, and answers whether it may touch a collection. */
 export interface Access {
   /**
-   * `authorization` is the raw header, undefined when absent.
-   * Throws `SyncError` `authentication_failed` or `scope_missing`.
+   * `authorization` is the raw header, undefined when absent; `request` is for those who know their
+   * callers by something else. Throws `SyncError` `authentication_failed` or `scope_missing`.
    */
-  authenticate(authorization: string | undefined): Promise<Identity>;
+  authenticate(authorization: string | undefined, request?: AskedRequest): Promise<Identity>;
   authorize(identity: Identity, collection: string, action: Action): boolean;
 }

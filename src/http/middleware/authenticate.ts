@@ -15,7 +15,8 @@ export async function authenticate(
   access: Pick<Access, 'authenticate'>,
 ): Promise<RequestContext> {
   const { request, request_id } = exchange;
-  const identity = await access.authenticate(request.headers.get('authorization') ?? undefined);
+  const authorization = request.headers.get('authorization') ?? undefined;
+  const identity = await access.authenticate(authorization, request);
   const scope_id = chooseScope(identity, request.headers.get(HEADER_SCOPE));
   const epoch = request.headers.get(HEADER_EPOCH);
   return {

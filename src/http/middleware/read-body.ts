@@ -21,6 +21,7 @@ export function readBody(exchange: Exchange, limit: number): Promise<Buffer> {
  * directly; small bodies arrive as one chunk and are not copied at all.
  */
 function readIncoming(incoming: IncomingMessage, limit: number): Promise<Buffer> {
+  if (incoming.readableEnded) throw bodyTaken();
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -41,6 +42,7 @@ function readIncoming(incoming: IncomingMessage, limit: number): Promise<Buffer>
 }
 
 async function readWebBody(request: Request, limit: number): Promise<Buffer> {
+  if (request.bodyUsed) throw bodyTaken();
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request.body ?? []) {
@@ -58,4 +60,11 @@ function joinChunks(chunks: readonly Buffer[]): Buffer {
 
 function incomplete(): SyncError {
   return new SyncError('invalid_request', { details: { reason: 'incomplete_body' } });
+}
+
+/** A fault of the application around: waiting for what somebody else read would never end. */
+function bodyTaken(): Error {
+  return new Error(
+    'the body was read before it came here; mount the sync routes before body parsers',
+  );
 }

@@ -19,12 +19,14 @@ import { countOplog, countUnmigrated, prune, recordClient } from './mongo-upkeep
 import { openWalk } from './mongo-walk.ts';
 import { TransactionSessions } from './sessions.ts';
 import { applySetup, checkLayout, planSetup, readMeta } from './setup.ts';
-import { type Connection, connect } from './topology.ts';
+import { type Connection, connect, connectShared } from './topology.ts';
 
 /** What the store is opened with. */
 export interface MongoStoreOptions {
-  /** Never logged: it may hold a password. */
+  /** Never logged: it may hold a password. Not used with a `client`. */
   readonly uri: string;
+  /** A client of the application around: used as it is, and left open at the end. */
+  readonly client?: unknown;
   readonly database: string;
   /** Unique per process start; names this process to the others. */
   readonly node_id: string;
@@ -47,14 +49,16 @@ const CAPABILITIES: StoreCapabilities = {
 
 /** Connects. Throws `StoreError` in under 10 s when the database cannot be reached or used. */
 export async function openMongoStore(options: MongoStoreOptions): Promise<SyncStore> {
-  const connection = await connect(options.uri, options.database);
+  const { client, uri, database } = options;
+  const connection =
+    client === undefined ? await connect(uri, database) : await connectShared(client, database);
   return createMongoStore(connection, options);
 }
 
 /** The store over an open connection, which it closes at its end. */
 export async function createMongoStore(
   connection: Connection,
-  options: Omit<MongoStoreOptions, 'uri' | 'database'>,
+  options: Omit<MongoStoreOptions, 'uri' | 'client' | 'database'>,
 ): Promise<SyncStore> {
   const {
     clock,
@@ -80,7 +84,7 @@ export async function createMongoStore(
 
 function storeOver(context: CommitContext): SyncStore {
   const { connection, sessions, id_types } = context;
-  const { db, client } = connection;
+  const { db, client, shared = false } = connection;
   return {
     capabilities: CAPABILITIES,
     commitGroup: (scope_id, group) => commitGroup(context, scope_id, group),
@@ -109,7 +113,7 @@ function storeOver(context: CommitContext): SyncStore {
     recordClient: (client_record) => guarded(() => recordClient(db, client_record)),
     close: async () => {
       await sessions.close().catch(() => undefined);
-      await client.close();
+      if (!shared) await client.close();
     },
   };
 }

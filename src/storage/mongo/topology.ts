@@ -22,11 +22,27 @@ const WIRE_VERSION_MIN = 9;
 /** Wire version of MongoDB 8.0, the first with one bulk write over several collections. */
 const WIRE_VERSION_BULK = 25;
 
+/** How stored values are read, whatever a shared client has chosen for its own use. */
+const PLAIN_VALUES = {
+  promoteValues: true,
+  promoteLongs: true,
+  promoteBuffers: false,
+  useBigInt64: false,
+  bsonRegExp: false,
+  raw: false,
+  ignoreUndefined: false,
+} as const;
+
+/** A client of the application around. */
+export type SharedClient = MongoClient;
+
 /** An open connection. `clientBulkWrite`: the server takes one bulk write over several collections. */
 export interface Connection {
   readonly client: MongoClient;
   readonly db: Db;
   readonly clientBulkWrite: boolean;
+  /** True when the client belongs to the application around, which closes it. */
+  readonly shared?: boolean;
 }
 
 /** Connects. Throws `unavailable` for a database out of reach, `unsupported` for one that cannot serve. */
@@ -40,11 +56,22 @@ export async function connect(uri: string, database: string): Promise<Connection
   }
 }
 
+/** Uses a client of the application around, which stays its to close. Throws as `connect` does. */
+export async function connectShared(client: unknown, database: string): Promise<Connection> {
+  const checked = checkClient(client);
+  try {
+    return { ...(await connectionOf(checked, database)), shared: true };
+  } catch (error) {
+    throw toStoreError(error);
+  }
+}
+
 /** The connection over a client. Concerns are set here, because every statement relies on them. */
 export async function connectionOf(client: MongoClient, database: string): Promise<Connection> {
   const hello = await client.db('admin').command({ hello: 1 });
   refuseTopology(hello);
   const db = client.db(database, {
+    ...PLAIN_VALUES,
     readConcern: new ReadConcern('majority'),
     writeConcern: { w: 'majority', journal: true },
     readPreference: 'primary',
@@ -73,6 +100,25 @@ export function createClient(uri: string, options: MongoClientOptions = {}): Mon
   const weakness = weaknessOf(client.options);
   if (weakness !== undefined) {
     throw new StoreError('unsupported', `the MongoDB URI weakens the store: leave out ${weakness}`);
+  }
+  return client;
+}
+
+/**
+ * A client of the application around, when it keeps the guarantees. It must come from the same copy of
+ * the driver: its errors are told apart by their classes, and a retry depends on that.
+ */
+export function checkClient(client: unknown): MongoClient {
+  if (!(client instanceof MongoClient)) {
+    throw new StoreError(
+      'unsupported',
+      'the client was not made by the copy of the package "mongodb" that this server uses; ' +
+        'install one version of it (npm ls mongodb)',
+    );
+  }
+  const weakness = weaknessOf(client.options);
+  if (weakness !== undefined) {
+    throw new StoreError('unsupported', `the client weakens the store: leave out ${weakness}`);
   }
   return client;
 }
