@@ -15,8 +15,11 @@ import type { Access } from './core/ports/access.ts';
 import { StoreError, type StoreMeta, type SyncStore } from './core/ports/store.ts';
 import type { Clock } from './core/ports/system.ts';
 import type { Telemetry } from './core/ports/telemetry.ts';
+import { checkChanges } from './core/push/check-changes.ts';
+import { rejection } from './core/push/results.ts';
 import { ensureLayout } from './core/upkeep/layout.ts';
 import { nodeSystem } from './node-system.ts';
+import type { ChangeResult } from './protocol/change.ts';
 
 /** `serve` writes and holds the store, `setup` changes its layout, `read` looks on beside a server. */
 export type StoreMode = 'serve' | 'setup' | 'read';
@@ -142,6 +145,25 @@ export async function withEngine<T>(
   } finally {
     await store?.close();
   }
+}
+
+/** The result of each change that would be refused before anything is read; null for the others. */
+export type ChangeChecker = (
+  scope_id: string,
+  changes: readonly unknown[],
+) => readonly (ChangeResult | null)[];
+
+/** Judges changes as a push does before it reads anything: for dry runs, which leave the store alone. */
+export function changeChecker(config: Config): ChangeChecker {
+  const catalogue = catalogueOf(config);
+  const { max_document_bytes } = engineLimits(config);
+  const digest = nodeSystem.crypto.sha256;
+  const mayPush = () => true;
+  return (scope_id, changes) =>
+    checkChanges(changes, { catalogue, scope_id, max_document_bytes, digest, mayPush }).map(
+      (checked) =>
+        checked.kind === 'admitted' ? null : rejection(checked, checked.code, checked.issues),
+    );
 }
 
 const EVERYTHING: Pick<Access, 'authorize'> = { authorize: () => true };

@@ -36,7 +36,8 @@ export function createProgram(onDone: (code: ExitCode) => void): Command {
       const command = args.at(-1) as Command;
       const { run } = await load();
       const globals = program.opts<GlobalFlags>();
-      onDone(await run(createInvocation(globals), command.opts<Flags & object>()));
+      const flags = { ...command.opts<Flags & object>(), ...argumentsOf(command) };
+      onDone(await run(createInvocation(globals), flags));
     });
 
   addServing(program, add);
@@ -76,6 +77,23 @@ function addServing(program: Command, add: Add): void {
     .addHelpText(
       'after',
       examples(['inspect --since 0', 'inspect -f', 'inspect --since 1d --json']),
+    );
+  add(program, 'import <collection> <file>', () => import('./commands/import.ts'))
+    .description('Bring the documents of a file in through the engine; can be repeated.')
+    .option('--scope <id>', 'the scope that the documents belong to')
+    .option('--format <name>', 'ndjson, json or csv (default: by the ending of the file)')
+    .option('--id-field <name>', 'field that holds the id (default: _id, then id)')
+    .option('--csv-types <list>', 'types of CSV columns, such as price:number, or infer')
+    .option('--batch <number>', 'documents per commit')
+    .option('--rejects <path>', 'where refused lines go (default: <file>.rejects.ndjson)')
+    .option('--allow-rejects', 'end with 0 although lines were refused')
+    .option('--dry-run', 'read and judge the file, write nothing')
+    .addHelpText(
+      'after',
+      examples([
+        'import tasks tasks.ndjson --scope team-1',
+        'import movies movies.csv --scope shared --csv-types infer --dry-run',
+      ]),
     );
   add(program, 'migrate', () => import('./commands/migrate.ts')).description(
     'Adopt existing documents (arrives with the next version).',
@@ -119,6 +137,15 @@ function strict(command: Command): Command {
     .exitOverride()
     .showHelpAfterError('(add --help for the options)')
     .configureOutput({ outputError: (text, write) => write(text) });
+}
+
+/** Arguments by their names, beside the flags. */
+function argumentsOf(command: Command): Record<string, unknown> {
+  const values = command.registeredArguments.map((one, index) => [
+    one.name(),
+    command.processedArgs[index],
+  ]);
+  return Object.fromEntries(values);
 }
 
 function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
