@@ -1,14 +1,15 @@
 /**
  * The composition root: a configuration becomes a store, an engine, an access rule and a listening
- * server, and all of it is closed again in order. It and its part `compose-store.ts` are the only
+ * server, and all of it is closed again in order. It and its parts, `compose-*.ts`, are the only
  * files that know two adapters; each is loaded when it is chosen, so that a command pays for what it uses.
  */
 
 import { PACKAGE_VERSION } from './build-info.ts';
+import { checkKeys, openAccess } from './compose-access.ts';
 import { createEngine, openStore, storeClock, withPlace, withStore } from './compose-store.ts';
 import { engineLimits, wantedLayout } from './config/engine-settings.ts';
 import type { Config } from './config/finish-config.ts';
-import { isLoopback } from './config/serve-rules.ts';
+import { isLoopback } from './config/loopback.ts';
 import type { SyncEngine } from './core/engine.ts';
 import type { Access } from './core/ports/access.ts';
 import type { StoreMeta, SyncStore, WantedLayout } from './core/ports/store.ts';
@@ -44,63 +45,9 @@ export interface RunningProduct {
 
 const RETENTION_EVERY_MS = 60_000;
 
-/** Who may call, by the configured mode. The configuration holds a secret when the mode needs one. */
-export async function createAccess(config: Config, clock = nodeSystem.clock): Promise<Access> {
-  const { auth } = config;
-  if (auth.mode === 'none') {
-    const { createNoneAccess } = await import('./auth/none.ts');
-    return createNoneAccess(auth.none);
-  }
-  const { createJwtAccess } = await import('./auth/jwt.ts');
-  const { algorithms, issuer, audience, actor_id_field, scope_id_field } = auth;
-  return createJwtAccess({
-    secret: auth.secret as string,
-    algorithms,
-    issuer,
-    audience,
-    actor_id_field,
-    scope_id_field,
-    clock,
-  });
-}
-
-/** Who a token is for. Without scopes the actor's own claim names the scope. */
-export interface TokenWish {
-  readonly actor: string;
-  readonly scopes: readonly string[];
-  readonly claims: Readonly<Record<string, unknown>>;
-  readonly ttl_seconds: number;
-}
-
-/** Signs a token that this configuration accepts. */
-export async function issueToken(
-  config: Config,
-  wish: TokenWish,
-): Promise<{ token: string; claims: Record<string, unknown> }> {
-  const { signToken } = await import('./auth/sign-token.ts');
-  const { auth } = config;
-  const [scope, ...more] = wish.scopes;
-  const claims = {
-    ...wish.claims,
-    ...(auth.issuer === undefined ? {} : { iss: auth.issuer }),
-    ...(auth.audience === undefined ? {} : { aud: auth.audience }),
-    ...(scope === undefined
-      ? {}
-      : { [auth.scope_id_field]: more.length > 0 ? wish.scopes : scope }),
-    [auth.actor_id_field]: wish.actor,
-  };
-  const token = await signToken({
-    secret: auth.secret as string,
-    algorithm: auth.algorithms[0],
-    claims,
-    ttl_seconds: wish.ttl_seconds,
-    clock: nodeSystem.clock,
-  });
-  return { token, claims };
-}
-
-/** Opens the store, verifies its layout and closes it again: what `serve --check` proves. */
+/** Asks for the keys, opens the store, verifies its layout: what `serve --check` proves. */
 export async function checkProduct(config: Config): Promise<void> {
+  await checkKeys(config);
   await withStore(config, 'read', async (store) => {
     await store.ping();
     await ensureLayout(store, wantedLayout(config, nodeSystem.crypto), false);
@@ -149,7 +96,7 @@ export async function openProduct(config: Config, options: OpenOptions): Promise
     });
     telemetry = createTelemetrySink({ logger, metrics });
     await warnAboutStore({ config, store, meta, layout, logger });
-    const access = options.access ?? (await createAccess(config, clock));
+    const access = options.access ?? (await openAccess(config, { clock, logger }));
     return await assemble(
       { config, store, meta, layout, logger, metrics, telemetry, clock },
       access,

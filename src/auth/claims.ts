@@ -3,6 +3,7 @@
 import type { Identity } from '../core/ports/access.ts';
 import { SyncError } from '../protocol/errors.ts';
 import { isIdentityText } from '../protocol/pure/ids.ts';
+import type { KeyHint } from './token-keys.ts';
 import { authFailure } from './token-text.ts';
 
 /** Difference between two clocks that is forgiven, seconds. */
@@ -15,15 +16,19 @@ const TYPES: readonly unknown[] = [undefined, 'JWT', 'at+jwt'];
 const REFUSED_HEADERS = ['jwk', 'jku', 'x5u', 'x5c', 'crit'];
 
 /** Checks a header before its signature [AU-2]: what it names is compared, never followed. */
-export function checkHeader(header: Record<string, unknown>, algorithms: readonly string[]): void {
+export function checkHeader(
+  header: Record<string, unknown>,
+  wanted: { readonly algorithms: readonly string[]; readonly kid: RegExp },
+): KeyHint {
   const { alg, typ, kid } = header;
   if (typeof alg !== 'string') throw authFailure('token_malformed');
   const fits =
-    algorithms.includes(alg) &&
+    wanted.algorithms.includes(alg) &&
     TYPES.includes(typ) &&
-    (kid === undefined || (typeof kid === 'string' && /^[\w.~=-]{1,128}$/.test(kid))) &&
+    (kid === undefined || (typeof kid === 'string' && wanted.kid.test(kid))) &&
     !REFUSED_HEADERS.some((name) => Object.hasOwn(header, name));
   if (!fits) throw authFailure('token_invalid');
+  return { alg, kid: kid as string | undefined };
 }
 
 /** Times of a token, seconds since 1970. */

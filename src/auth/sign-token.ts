@@ -2,8 +2,8 @@
 
 import { SignJWT } from 'jose';
 import type { Clock } from '../core/ports/system.ts';
+import type { HmacAlgorithm } from './algorithms.ts';
 import { TOKEN_LIFE_SECONDS_MAX } from './claims.ts';
-import type { HmacAlgorithm } from './jwt.ts';
 import { secretBytes } from './secret.ts';
 
 /** What goes into a token. `iat` and `exp` are set here and win over the claims given. */

@@ -1,9 +1,10 @@
 /** What `serve` shows a person: where it listens, and on a first run a token and commands to try. */
 
-import { issueToken, type RunningProduct } from '../compose.ts';
+import type { RunningProduct } from '../compose.ts';
+import { issueToken } from '../compose-access.ts';
 import type { Config } from '../config/finish-config.ts';
 import { PACKAGE_VERSION } from '../build-info.ts';
-import { maskUri } from '../config/mask.ts';
+import { maskUri, maskUrl } from '../config/mask.ts';
 import { ZERO_HLC } from '../protocol/pure/hlc.ts';
 import type { Output } from './output.ts';
 
@@ -27,7 +28,7 @@ export async function printBanner(output: Output, facts: BannerFacts): Promise<v
     `  listening    ${url}`,
     `  store        ${describeStore(config)}`,
     `  collections  ${names}`,
-    `  access       ${config.auth.mode === 'none' ? 'NONE: every request is accepted' : `tokens, ${config.auth.algorithms.join(', ')}`}`,
+    `  access       ${describeAccess(config)}`,
     ...(config.push.enabled ? [] : ['  push         OFF: devices may read only']),
     ...(config.server_writes.token === undefined
       ? []
@@ -38,6 +39,12 @@ export async function printBanner(output: Output, facts: BannerFacts): Promise<v
   lines.push('', '  stop with Ctrl-C; look at changes with: offline-sync inspect --since 0', '');
   output.title(`offline-sync ${PACKAGE_VERSION}`);
   for (const line of lines) output.info(line);
+}
+
+function describeAccess({ auth }: Config): string {
+  if (auth.mode === 'none') return 'NONE: every request is accepted';
+  const keys = auth.jwks_url === undefined ? '' : `, keys of ${maskUrl(auth.jwks_url)}`;
+  return `tokens, ${auth.algorithms.join(', ')}${keys}`;
 }
 
 function describeStore(config: Config): string {

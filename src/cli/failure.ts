@@ -60,6 +60,14 @@ export function describeFailure(error: unknown): Failure {
       details: problems,
     };
   }
+  if (isNamed<Error>(error, 'KeysUnreachable')) {
+    return {
+      exit: EXIT.runtime,
+      code: 'keys_unreachable',
+      cause: scrub(error.message),
+      fix: 'check auth.jwks_url, and that this machine reaches it',
+    };
+  }
   if (isNamed<Error>(error, 'ListenError')) {
     return {
       exit: EXIT.runtime,

@@ -81,7 +81,7 @@ function readSecret(
   try {
     const text = readFileSync(path, 'utf8');
     if (text.length > SECRET_FILE_BYTES_MAX) throw new RangeError('the file is too large');
-    return { key, value: text.replace(/\r?\n$/, ''), origin };
+    return { key, value: coerceText(key, text.replace(/\r?\n$/, '')), origin };
   } catch (cause) {
     const reason = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message;
     problems.push({ where: origin, key: key.name, message: `cannot read ${path} (${reason})` });

@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import { LIMITS } from '../protocol/pure/limits.ts';
+import { algorithmsOf, authProblems, hasPublicKeys } from './auth-rules.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
 import type { ParsedCollection } from './collection-schema.ts';
 import type { ParsedConfig } from './schema.ts';
@@ -27,7 +28,10 @@ export interface Config extends Omit<ParsedConfig, Derived> {
   readonly collections: readonly CollectionConfig[];
   readonly receipt_ttl_days: number;
   readonly tombstone_ttl_days: number;
-  readonly auth: ParsedConfig['auth'] & { readonly scope_id_field: string };
+  readonly auth: Omit<ParsedConfig['auth'], 'algorithms'> & {
+    readonly algorithms: NonNullable<ParsedConfig['auth']['algorithms']>;
+    readonly scope_id_field: string;
+  };
   /** Where a first run keeps its own signing key; null when one is configured or not needed. */
   readonly dev_secret_file: string | null;
 }
@@ -48,6 +52,7 @@ export function finishConfig(parsed: ParsedConfig, sources: Sources): Config {
   const store = parsed.store ?? (parsed.mongodb_uri === undefined ? 'embedded' : 'mongo');
   const firstRun = !sources.file && store === 'embedded';
   const collections = listCollections(parsed.collections ?? (firstRun ? ['tasks', 'notes'] : []));
+  const { algorithms: _given, ...authWithout } = parsed.auth;
   const config: Config = {
     ...parsed,
     ...completeLifetimes(parsed),
@@ -56,17 +61,20 @@ export function finishConfig(parsed: ParsedConfig, sources: Sources): Config {
     data_dir: resolve(sources.base, parsed.data_dir),
     collections,
     auth: {
-      ...parsed.auth,
+      ...authWithout,
+      algorithms: algorithmsOf(parsed.auth),
       scope_id_field: parsed.auth.scope_id_field ?? parsed.auth.actor_id_field,
     },
     auto_init: firstRun && sources.origins.get('auto_init') === 'default' ? true : parsed.auto_init,
     dev_secret_file: null,
   };
-  const needsKey = config.auth.mode === 'jwt' && config.auth.secret === undefined;
+  const hasKey = config.auth.secret !== undefined || hasPublicKeys(config.auth);
+  const needsKey = config.auth.mode === 'jwt' && !hasKey;
   const complete: Config = {
     ...config,
     dev_secret_file: firstRun && needsKey ? resolve(config.data_dir, 'dev-secret') : null,
   };
+  problems.push(...authProblems(parsed.auth, sources.placeOf));
   checkStore(complete, sources, problems);
   checkCollections(complete, sources, problems);
   checkLifetimes(complete, sources, problems);
@@ -230,6 +238,7 @@ function noteDerived(parsed: ParsedConfig, config: Config, origins: Map<string, 
   note('receipt_ttl_days', 'twice oplog_ttl_days');
   note('tombstone_ttl_days', 'receipt_ttl_days');
   note('auth.scope_id_field', 'auth.actor_id_field');
+  note('auth.algorithms', hasPublicKeys(parsed.auth) ? 'public keys' : 'a secret');
   if (config.dev_secret_file !== null) {
     note('auth.secret', 'made at the first start, kept in dev-secret');
   }

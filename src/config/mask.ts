@@ -18,10 +18,19 @@ export function maskUri(uri: string): string {
   return odd ? MASK : `${scheme}://${hosts}${database === '/' ? '' : database}`;
 }
 
+/** An address without user, password, query and fragment. */
+export function maskUrl(address: string): string {
+  if (!URL.canParse(address)) return MASK;
+  const { protocol, host, pathname } = new URL(address);
+  return `${protocol}//${host}${pathname}`;
+}
+
 /** A value as it may stand in output and in errors. */
 export function maskValue(key: { name: string; secret: boolean }, value: unknown): string {
   if (!key.secret) return showValue(value);
-  return key.name === 'mongodb_uri' && typeof value === 'string' ? maskUri(value) : MASK;
+  if (typeof value !== 'string') return MASK;
+  if (key.name === 'mongodb_uri') return maskUri(value);
+  return key.name === 'auth.jwks_url' ? maskUrl(value) : MASK;
 }
 
 /** JSON text of a value, shortened. */

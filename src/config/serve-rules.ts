@@ -1,12 +1,9 @@
 /** What `serve` asks beyond a valid configuration: nobody is let in by accident [CF-10]. */
 
 import { ConfigError, type ConfigProblem } from './config-error.ts';
+import { hasPublicKeys } from './auth-rules.ts';
 import type { LoadedConfig } from './load-config.ts';
-
-/** True for addresses that only this machine can reach. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
-}
+import { isLoopback } from './loopback.ts';
 
 /** Faults that keep `serve` from starting. */
 export function servingProblems({ config, origins }: LoadedConfig): readonly ConfigProblem[] {
@@ -25,11 +22,12 @@ export function servingProblems({ config, origins }: LoadedConfig): readonly Con
       example: 'host: 127.0.0.1',
     });
   }
-  if (auth.mode === 'jwt' && auth.secret === undefined && config.dev_secret_file === null) {
+  const noKey = auth.secret === undefined && !hasPublicKeys(auth);
+  if (auth.mode === 'jwt' && noKey && config.dev_secret_file === null) {
     problems.push({
       where: where('auth.secret'),
       key: 'auth.secret',
-      message: 'is required: the server does not start without authentication',
+      message: 'is required, or auth.jwks_url: the server does not start without authentication',
       example: 'SYNC_AUTH__SECRET=<at least 32 random bytes>, or auth.mode: none on loopback',
     });
   }

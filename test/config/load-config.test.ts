@@ -188,7 +188,7 @@ for (const key of [
   'transactions: off',
   'rate_limit: {}',
   'auth: {module: x}',
-  'auth: {jwks_url: "https://x"}',
+  'auth: {jwks_file: keys.json}',
 ]) {
   test(`[CF-4] a key of a later version is unknown: ${key}`, async (t) => {
     const [fault] = await faultsOf(loadYaml(t, `collections: [a]\n${key}\n`));

@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import { withSecret } from '../../src/config/dev-secret.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { maskUri } from '../../src/config/mask.ts';
-import { isLoopback, servingProblems } from '../../src/config/serve-rules.ts';
+import { isLoopback } from '../../src/config/loopback.ts';
+import { servingProblems } from '../../src/config/serve-rules.ts';
 import { folderWith, loadYaml } from './scratch-config.ts';
 
 const BASE = 'collections: [a]\n';

@@ -5,7 +5,7 @@
  */
 
 import process from 'node:process';
-import { createAccess } from '../../src/compose.ts';
+import { createAccess } from '../../src/compose-access.ts';
 import { catalogueOf, wantedLayout } from '../../src/config/engine-settings.ts';
 import type { Config } from '../../src/config/finish-config.ts';
 import { loadConfig } from '../../src/config/load-config.ts';

@@ -1,6 +1,6 @@
 /** `token`: signs a token with the configured secret, or checks one. */
 
-import { createAccess, issueToken } from '../../compose.ts';
+import { createAccess, issueToken } from '../../compose-access.ts';
 import { withSecret } from '../../config/dev-secret.ts';
 import type { Config } from '../../config/finish-config.ts';
 import { parseDuration } from '../duration.ts';
@@ -31,7 +31,15 @@ export async function run(invocation: Invocation, flags: TokenFlags): Promise<Ex
       'send requests without a token',
     );
   }
-  if (config.auth.secret === undefined) {
+  const { jwks_url, jwks } = config.auth;
+  const publicKeys = jwks_url !== undefined || jwks !== undefined;
+  if (publicKeys && flags.verify === undefined) {
+    throw usageError(
+      `${jwks_url === undefined ? 'auth.jwks' : 'auth.jwks_url'} holds public keys, which check tokens and cannot sign any`,
+      'take a token from your identity provider; look at it with: offline-sync token --verify <token>',
+    );
+  }
+  if (config.auth.secret === undefined && !publicKeys) {
     throw usageError('auth.secret is not set', 'set auth.secret or SYNC_AUTH__SECRET');
   }
   return flags.verify === undefined
@@ -106,11 +114,22 @@ async function verify({ output }: Invocation, config: Config, token: string): Pr
   } catch (error) {
     const { code, details } = error as { code?: string; details?: { reason?: string } };
     if (code === undefined) throw error;
+    if (code === 'service_unavailable') {
+      throw new CommandError({
+        exit: EXIT.runtime,
+        code: details?.reason ?? code,
+        cause: 'the key server gave no usable key set, so nobody can say whether the token is good',
+        fix: 'check auth.jwks_url, and that this machine reaches it: offline-sync serve --check',
+      });
+    }
     throw new CommandError({
       exit: EXIT.verification,
       code: details?.reason ?? code,
       cause: 'the server would refuse this token',
-      fix: 'sign one with: offline-sync token --actor <id>',
+      fix:
+        config.auth.secret === undefined
+          ? 'compare its header and claims with auth.algorithms, issuer and audience'
+          : 'sign one with: offline-sync token --actor <id>',
     });
   }
 }
