@@ -98,7 +98,7 @@ export async function openStore(config: Config, options: OpenStoreOptions): Prom
     client,
     database: config.database_name as string,
     node_id: nodeSystem.crypto.randomBase36(RANDOM_ID_LENGTH),
-    collections: config.collections.map(({ name, id_type }) => ({ name, id_type })),
+    collections: config.collections,
     clock,
     // Nothing is written before the layout was verified; sessions open with the first push.
     mode: 'tool',

@@ -58,6 +58,16 @@ export const CollectionOptions = z.strictObject({
         example: 'resurrect_on_update',
       }),
     ),
+  tombstones: z
+    .enum(['sidecar', 'in_place'])
+    .default('sidecar')
+    .meta(
+      help({
+        description:
+          'What a delete leaves: `sidecar` removes the document and remembers it in `sync_tombstones`; `in_place` keeps it with `_sync_deleted: true` (MongoDB only)',
+        example: 'sidecar',
+      }),
+    ),
   capture: z
     .enum(['off', 'adopt'])
     .default('off')

@@ -93,6 +93,7 @@ function listCollections(value: NonNullable<ParsedConfig['collections']>): Colle
     id_type: 'string',
     resolver: 'lww',
     delete_policy: 'resurrect_on_update',
+    tombstones: 'sidecar',
     capture: 'off',
   }));
 }
@@ -166,7 +167,8 @@ function checkCollections(config: Config, { placeOf }: Sources, problems: Config
     });
   }
   const seen = new Set<string>();
-  for (const [index, { name, scope, scope_field }] of config.collections.entries()) {
+  for (const [index, options] of config.collections.entries()) {
+    const { name, scope, scope_field, tombstones } = options;
     if (seen.has(name)) {
       problems.push({
         where: placeOf(['collections', index]),
@@ -180,6 +182,16 @@ function checkCollections(config: Config, { placeOf }: Sources, problems: Config
         where: placeOf(['collections', name, 'scope']),
         key: `collections.${name}`,
         message: 'set scope or scope_field, not both',
+      });
+    }
+    if (tombstones === 'in_place' && config.store === 'embedded') {
+      problems.push({
+        where: placeOf(['collections', name, 'tombstones']),
+        key: `collections.${name}.tombstones`,
+        value: '"in_place"',
+        message:
+          'is for the MongoDB store: the embedded store keeps no documents of another program',
+        example: 'tombstones: sidecar',
       });
     }
   }

@@ -39,6 +39,7 @@ test('[CF-1] collections are a list of names or a map with options', async (t) =
     id_type: 'string',
     resolver: 'lww',
     delete_policy: 'resurrect_on_update',
+    tombstones: 'sidecar',
     capture: 'off',
   };
   assert.deepEqual(list.config.collections, [

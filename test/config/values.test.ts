@@ -93,6 +93,19 @@ for (const yaml of ['port: 1', 'collections: []', 'collections: {}']) {
   });
 }
 
+test('[TB-6] tombstones in place are refused for the embedded store', async (t) => {
+  const yaml = 'collections: {a: {}, b: {tombstones: in_place}}\n';
+  const [fault, ...others] = await faultsOf(loadYaml(t, yaml));
+  assert.deepEqual([fault?.key, others], ['collections.b.tombstones', []]);
+  assert.match(fault?.message ?? '', /MongoDB/);
+  const place = 'mongodb_uri: mongodb://h/?replicaSet=r\ndatabase_name: d\n';
+  const { config } = await loadYaml(t, place + yaml);
+  assert.deepEqual(
+    config.collections.map(({ tombstones }) => tombstones),
+    ['sidecar', 'in_place'],
+  );
+});
+
 test('[CF-5] a collection is listed once and has scope or scope_field', async (t) => {
   const twice = await faultsOf(loadYaml(t, 'collections: [a, a]\n'));
   assert.match(twice[0]?.message ?? '', /listed twice/);

@@ -1,4 +1,4 @@
-/** The store contract on MongoDB: a fresh database per case, and once more as on a server before 8.0. */
+/** The store contract on MongoDB: a fresh database per case, as on a server before 8.0, and with tombstones in place. */
 
 import type { SyncStore } from '../../src/core/ports/store.ts';
 import { nodeSystem } from '../../src/node-system.ts';
@@ -10,7 +10,16 @@ import { runStoreContract } from './store.contract.ts';
 
 const { clock, crypto } = nodeSystem;
 
-function opener(change: { readonly clientBulkWrite?: false }): OpenStore {
+interface Variant {
+  readonly clientBulkWrite?: false;
+  readonly tombstones?: 'in_place';
+}
+
+function opener({ tombstones, ...change }: Variant): OpenStore {
+  const collections = CONTRACT_LAYOUT.collections.map((one) => ({
+    ...one,
+    ...(tombstones === undefined ? {} : { tombstones }),
+  }));
   return async () => {
     const database = await freshDatabase();
     const stores: SyncStore[] = [];
@@ -21,7 +30,7 @@ function opener(change: { readonly clientBulkWrite?: false }): OpenStore {
         {
           node_id: crypto.randomBase36(8),
           clock,
-          collections: CONTRACT_LAYOUT.collections,
+          collections,
           mode: 'tool',
         },
       );
@@ -41,3 +50,4 @@ function opener(change: { readonly clientBulkWrite?: false }): OpenStore {
 
 runStoreContract('mongo', opener({}));
 runStoreContract('mongo before 8.0', opener({ clientBulkWrite: false }));
+runStoreContract('mongo in place', opener({ tombstones: 'in_place' }));

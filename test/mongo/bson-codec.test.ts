@@ -200,11 +200,32 @@ for (const [type, doc_id, value] of IDS) {
   });
 }
 
-test('[ID-1] an int id that is stored as a double or a long has the same text', () => {
-  for (const value of [new Double(7), Long.fromNumber(7), new Int32(7)]) {
-    assert.equal(decodeId(decodeDocument(stored({ _id: value })).engine['_id'], 'int'), '7');
+function intIdOf(value: unknown): string | undefined {
+  return decodeId(decodeDocument(stored({ _id: value })).engine['_id'], 'int');
+}
+
+test('[EJ-9] numbers that the database takes for one _id are one int id', () => {
+  const decimals = ['7', '7.00', '70E-1', '0.7E+1'].map((text) => Decimal128.fromString(text));
+  for (const value of [new Double(7), Long.fromNumber(7), new Int32(7), ...decimals]) {
+    assert.equal(intIdOf(value), '7', String(value));
   }
-  for (const value of [new Double(7.5), Long.MAX_VALUE, null, [7], Decimal128.fromString('7')]) {
-    assert.equal(decodeId(decodeDocument(stored({ _id: value })).engine['_id'], 'int'), undefined);
+  for (const value of [new Double(-0), new Int32(0), Decimal128.fromString('-0E+5')]) {
+    assert.equal(intIdOf(value), '0');
   }
+  assert.equal(intIdOf(Decimal128.fromString('-1.2E+3')), '-1200');
+  assert.equal(intIdOf(Decimal128.fromString('9007199254740991')), '9007199254740991');
+  const others = ['7.5', '7E-1', '9007199254740992', '1E+40', 'NaN', 'Infinity'];
+  for (const value of [
+    ...[new Double(7.5), new Double(Number.NaN), Long.MAX_VALUE, null, [7], '7'],
+    ...others.map((text) => Decimal128.fromString(text)),
+  ]) {
+    assert.equal(intIdOf(value), undefined, String(value));
+  }
+});
+
+test('[EJ-9] text that no client may send is no id', () => {
+  for (const value of ['', 'a\nb', 'a\u0000b', 'x'.repeat(257)]) {
+    assert.equal(decodeId(value, 'string'), undefined);
+  }
+  assert.equal(decodeId('x'.repeat(256), 'string'), 'x'.repeat(256));
 });

@@ -35,12 +35,17 @@ test('[ST-2] setup makes every index, and a second one finds it', () =>
       const own = indexes.filter((one) => one['name'] !== '_id_');
       found.set(
         name,
-        own.sort((a, b) => Number(b['unique'] ?? false) - Number(a['unique'] ?? false)),
+        own.sort(
+          (a, b) =>
+            Number(b['unique'] ?? false) - Number(a['unique'] ?? false) ||
+            String(a['name']).localeCompare(String(b['name'])),
+        ),
       );
     }
     const shape = (name: string) =>
-      found.get(name)?.map(({ key, unique, expireAfterSeconds }) => ({
+      found.get(name)?.map(({ key, unique, expireAfterSeconds, partialFilterExpression }) => ({
         key,
+        ...(partialFilterExpression === undefined ? {} : { partial: partialFilterExpression }),
         ...(unique ? { unique } : {}),
         ...(expireAfterSeconds === undefined ? {} : { expireAfterSeconds }),
       }));
@@ -57,7 +62,11 @@ test('[ST-2] setup makes every index, and a second one finds it', () =>
       { key: { scope_id: 1, collection: 1, doc_id: 1 }, unique: true },
       { key: { at: 1 }, expireAfterSeconds },
     ]);
-    const business = [{ key: { _sync_scope_id: 1, _id: 1 } }, { key: { _sync_version: 1 } }];
+    const business = [
+      { key: { _sync_deleted: 1, _sync_scope_id: 1, _id: 1 }, partial: { _sync_deleted: true } },
+      { key: { _sync_scope_id: 1, _id: 1 } },
+      { key: { _sync_version: 1 } },
+    ];
     assert.deepEqual(shape('tasks'), business);
     assert.deepEqual(shape('keys'), business);
   }));
@@ -144,6 +153,13 @@ const OBSTACLES: readonly Obstacle[] = [
       db
         .collection('tasks')
         .createIndex({ _sync_version: 1 }, { partialFilterExpression: { done: true } }),
+  },
+  {
+    name: 'an index of marked documents that is not partial',
+    step: 'tasks.sync_deleted',
+    detail: /not partial/,
+    prepare: (db) =>
+      db.collection('tasks').createIndex({ _sync_deleted: 1, _sync_scope_id: 1, _id: 1 }),
   },
   {
     name: 'an expiry on documents',

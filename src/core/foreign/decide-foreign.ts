@@ -9,6 +9,7 @@ import { type Hlc, parseHlc } from '../../protocol/pure/hlc.ts';
 import type { Catalogue } from '../collections.ts';
 import type { DecisionInput } from '../commit-decision.ts';
 import type { DocumentTrace, Origin, StoredDocument } from '../ports/records.ts';
+import { isTombstone } from '../ports/group-rules.ts';
 import type { ChangeRef, Decision, DocumentKey, DocumentWrite } from '../ports/store.ts';
 import {
   type DocumentState,
@@ -107,10 +108,7 @@ function decideOne(key: DocumentKey, change: ChangeRef, work: Work): ForeignVerd
   const document = work.found.get(keyText(key));
   if (document === undefined) return decideAbsent(key, change, { work, state });
   if (state.kind === 'unavailable') return decideUnavailable(key, work);
-  if (document.soft_deleted === true) {
-    deleteIt(key, change, { work, parent_version: document.version });
-    return 'deleted';
-  }
+  if (document.soft_deleted === true) return takeDeletion(key, change, { work, state, document });
   const live = liveState(document, state, work.input);
   if (leavesScope(document, work.input)) {
     release(key, change, { work, document });
@@ -203,6 +201,29 @@ function leave(
   const as = { ...options, version: versions.next(), parent_version };
   work.draft.rows.push(goneRow(key, { ...as, operation: 'remove' }));
   work.staleTraces.push({ ...key, scope_id });
+}
+
+/**
+ * A document that stands there marked as deleted. One that never was current for the engine becomes a
+ * tombstone without a row: no client can have it.
+ */
+function takeDeletion(
+  key: DocumentKey,
+  change: ChangeRef,
+  of: { readonly work: Work; readonly state: DocumentState; readonly document: StoredDocument },
+): ForeignVerdict {
+  const { work, state, document } = of;
+  const { versions, options } = work.input;
+  const unstamped = document.change_version === null && options.mode === 'stamps';
+  if (isTombstone(document) && !unstamped) return decideAbsent(key, change, { work, state });
+  if (document.hash !== null) {
+    deleteIt(key, change, { work, parent_version: document.version });
+    return 'deleted';
+  }
+  const version = earlierVersion(document, work.input) ?? versions.next();
+  const deleted = { kind: 'deleted', version, change_version: version, client_id: null } as const;
+  work.draft.touch({ ...key, state: deleted, change });
+  return 'stamped';
 }
 
 /** Only a trace proves that an absent document was there. */

@@ -1,6 +1,7 @@
-/** Rules about groups that every store follows alike. Pure. */
+/** Rules about groups and records that every store follows alike. Pure. */
 
 import type { Hlc } from '../../protocol/pure/hlc.ts';
+import type { StoredDocument } from './records.ts';
 import type { DocumentKey, GroupPlan, GroupSnapshot } from './store.ts';
 
 /** True for a plan that would write nothing. */
@@ -15,6 +16,14 @@ export function isEmptyPlan(plan: GroupPlan): boolean {
     (plan.traces?.put.length ?? 0) === 0 &&
     (plan.traces?.drop.length ?? 0) === 0
   );
+}
+
+/**
+ * True for a tombstone that stands in the document's own place. The engine takes the hash away when it
+ * deletes; a hash beside the mark says that the document was current when another program set it [TB-2].
+ */
+export function isTombstone({ soft_deleted, version, hash }: StoredDocument): boolean {
+  return soft_deleted === true && version !== null && hash === null;
 }
 
 /**

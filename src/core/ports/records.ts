@@ -66,7 +66,10 @@ export interface StoredDocument {
   readonly data: JsonObject;
   /** True when the document holds types outside the closed list: it is served, never written. */
   readonly read_only: boolean;
-  /** True when the application marked a document that the engine has as current as deleted. */
+  /**
+   * True when it stands there marked as deleted: by the engine when it has a version and no hash (a
+   * tombstone in place), else by the application, which the engine has not heard of yet.
+   */
   readonly soft_deleted?: boolean;
 }
 

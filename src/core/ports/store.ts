@@ -113,6 +113,10 @@ export type DocumentWrite =
       readonly scope_id: string;
     }
   | {
+      /**
+       * The document is deleted; the plan holds its tombstone. A store that keeps tombstones in place
+       * marks the document instead and needs no second record.
+       */
       readonly kind: 'drop';
       readonly change: ChangeRef;
       readonly guard: WriteGuard;
@@ -209,12 +213,12 @@ export interface RowRange {
 export interface LineBatch {
   readonly text: string;
   readonly count: number;
-  /** Id of the last line; null when the batch is empty. */
+  /** Where the next batch goes on, opaque to the caller; null when the batch is empty. */
   readonly last_id: string | null;
   readonly more: boolean;
 }
 
-/** Where a batch of a full page starts. `after` is the last delivered id, null from the beginning. */
+/** Where a batch of a full page starts. `after` is `last_id` of the batch before, null at the beginning. */
 export interface LineRange {
   readonly collection: string;
   readonly after: string | null;
@@ -224,8 +228,9 @@ export interface LineRange {
 /** Reads for one page of a full resync, all in one causally consistent session, all of one scope. */
 export interface FullWalk {
   head(): Promise<ScopeHead | null>;
-  /** Current documents that have a version, without tombstones. */
+  /** Current documents that have a version, without those marked as deleted. */
   documents(range: LineRange): Promise<LineBatch>;
+  /** Deleted documents, each once, wherever their tombstone stands. */
   tombstones(range: LineRange): Promise<LineBatch>;
   close(): Promise<void>;
 }
@@ -263,6 +268,8 @@ export interface DocumentReads {
 export interface WantedCollection {
   readonly name: string;
   readonly id_type: IdType;
+  /** What a delete leaves: a record beside the collection (default), or the marked document itself. */
+  readonly tombstones?: 'sidecar' | 'in_place';
 }
 
 /** The layout that `init` makes and `serve` verifies. Lifetimes in seconds; 0 = for ever. */

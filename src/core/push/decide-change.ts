@@ -5,14 +5,14 @@ import { compareHlc, type Hlc, parseHlc } from '../../protocol/pure/hlc.ts';
 import { type Detected, detect } from '../conflict/detect.ts';
 import { effectiveStamp, lastWriterWins } from '../conflict/last-writer-wins.ts';
 import { resolveConflict } from '../conflict/resolver.ts';
-import { adoptContent } from '../foreign/external-row.ts';
+import { adoptContent, goneRow } from '../foreign/external-row.ts';
 import { invariant } from '../invariant.ts';
 import type { Receipt, StoredResult } from '../ports/records.ts';
 import type { ChangeRef } from '../ports/store.ts';
 import type { AdmittedChange } from './check-changes.ts';
 import { conflictEntry } from './conflict-entry.ts';
 import type { CheckedPush, GroupInput } from './group-input.ts';
-import type { DeletedState, DocumentState, LiveState } from './document-state.ts';
+import type { DeletedState, DocumentState, LiveState, SoftDeletedState } from './document-state.ts';
 import type { PushDraft, RowDraft } from './push-draft.ts';
 import { effectResult, rejection } from './results.ts';
 
@@ -95,6 +95,7 @@ function comparable(change: AdmittedChange, place: ChangePlace): Comparable {
   const state = place.draft.state(change.collection, change.doc_id);
   invariant(state.kind !== 'unavailable' && state.kind !== 'read_only', 'refused before');
   if (state.kind === 'live' && state.foreign) return adopt(change, state, place);
+  if (state.kind === 'soft_deleted') return logDeletion(change, state, place);
   if (state.kind === 'absent' && wasDeleted(change, place)) {
     return { kind: 'deleted', version: null, change_version: null, client_id: null };
   }
@@ -112,6 +113,20 @@ function adopt(change: AdmittedChange, state: LiveState, place: ChangePlace): Li
   place.draft.rows.push(adopted.row);
   touch(change, adopted.state, place);
   return adopted.state;
+}
+
+/** The same for a document that the application marked as deleted: its deletion is logged first [TB-3]. */
+function logDeletion(
+  change: AdmittedChange,
+  { version: parent_version }: SoftDeletedState,
+  place: ChangePlace,
+): DeletedState {
+  const version = place.input.versions.next();
+  const as = { version, origin: 'external', operation: 'delete', parent_version } as const;
+  place.draft.rows.push(goneRow(change, as));
+  const deleted = { kind: 'deleted', version, change_version: version, client_id: null } as const;
+  touch(change, deleted, place);
+  return deleted;
 }
 
 /**

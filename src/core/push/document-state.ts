@@ -6,6 +6,7 @@ import type { Hlc } from '../../protocol/pure/hlc.ts';
 import type { Catalogue } from '../collections.ts';
 import { declaredScope } from '../foreign/declared-scope.ts';
 import { invariant } from '../invariant.ts';
+import { isTombstone } from '../ports/group-rules.ts';
 import type { StoredDocument, Tombstone } from '../ports/records.ts';
 import type { GroupSnapshot, WriteGuard } from '../ports/store.ts';
 
@@ -33,10 +34,17 @@ export interface DeletedState {
   readonly client_id: string | null;
 }
 
+/** A document that the application marked as deleted while the engine had it as current. */
+export interface SoftDeletedState {
+  readonly kind: 'soft_deleted';
+  readonly version: Hlc | null;
+}
+
 /** State of one document. `unavailable` = another scope's or unmigrated; `read_only` = unsupported types. */
 export type DocumentState =
   | LiveState
   | DeletedState
+  | SoftDeletedState
   | { readonly kind: 'absent' }
   | { readonly kind: 'unavailable' }
   | { readonly kind: 'read_only' };
@@ -79,9 +87,11 @@ export function initialStates(
   return states;
 }
 
-function deletedState(tombstone: Tombstone): DeletedState {
+function deletedState(
+  tombstone: Pick<StoredDocument | Tombstone, 'version' | 'change_version' | 'client_id'>,
+): DeletedState {
   const { version, change_version, client_id } = tombstone;
-  return { kind: 'deleted', version, change_version, client_id };
+  return { kind: 'deleted', version, change_version: change_version ?? version, client_id };
 }
 
 function documentState(
@@ -93,6 +103,9 @@ function documentState(
   if (migrated ? document.scope_id !== scope_id : !provesScope(document, scope_id, options)) {
     return { kind: 'unavailable' };
   }
+  // Before the types are looked at: what is deleted has no content that could be altered.
+  if (isTombstone(document)) return deletedState(document);
+  if (document.soft_deleted === true) return { kind: 'soft_deleted', version: document.version };
   if (document.read_only) return { kind: 'read_only' };
   const hash = documentHash(options.digest, document.data);
   return {

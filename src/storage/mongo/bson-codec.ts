@@ -8,6 +8,9 @@ import type { Json, JsonObject } from '../../protocol/pure/canonical-json.ts';
 import { canonicalDocId, type IdType } from '../../protocol/pure/ids.ts';
 import type { StoredTypes } from './bson-reader.ts';
 
+/** Digits that a safe integer has at most. */
+const INT_DIGITS = 16;
+
 /** What is stored now, so that a number that did not change keeps its BSON type [EJ-8]. */
 export interface StoredContent {
   readonly data: JsonObject;
@@ -40,14 +43,35 @@ export function decodeId(stored: Json | undefined, type: IdType): string | undef
   if (stored === undefined || stored === null) return undefined;
   switch (type) {
     case 'string':
-      return typeof stored === 'string' ? stored : undefined;
+      return canonicalDocId(stored, type);
     case 'int':
-      return typeof stored === 'number' ? canonicalDocId(String(stored), type) : undefined;
+      return canonicalDocId(integerText(stored), type);
     case 'objectid':
       return canonicalDocId((stored as JsonObject)['$oid'], type);
     case 'uuid':
       return canonicalDocId((stored as JsonObject)['$uuid'], type);
   }
+}
+
+/**
+ * A stored number as the integer it equals. The database takes 7, 7.0, NumberDecimal("7") and also 0 and
+ * -0 for the same `_id`, so each must be the same id here, or a document would be in the way unseen.
+ */
+function integerText(stored: Json): string | undefined {
+  if (typeof stored === 'number') return String(stored);
+  if (stored === null || typeof stored !== 'object') return undefined;
+  const { $numberDouble, $numberDecimal } = stored as JsonObject;
+  if ($numberDouble === '-0') return '0';
+  const parts = /^(-?)(\d+)(?:\.(\d+))?(?:E([+-]\d+))?$/.exec(String($numberDecimal));
+  if (parts === null) return undefined;
+  const [, sign, whole = '', fraction = '', power = '0'] = parts;
+  const exponent = Number(power) - fraction.length;
+  const digits = `${whole}${fraction}`.replace(/^0+/, '');
+  if (digits === '') return '0';
+  if (exponent >= 0)
+    return exponent > INT_DIGITS ? undefined : sign + digits + '0'.repeat(exponent);
+  const kept = digits.slice(0, exponent);
+  return kept !== '' && /^0+$/.test(digits.slice(exponent)) ? sign + kept : undefined;
 }
 
 function isInt32(value: number): boolean {

@@ -13,6 +13,8 @@ export interface WantedIndex {
   readonly key: IndexKey;
   readonly unique: boolean;
   readonly ttl_seconds?: number;
+  /** Only documents that hold these values are in the index. */
+  readonly partial?: Readonly<Record<string, boolean>>;
 }
 
 /** How a wanted index stands. */
@@ -35,6 +37,7 @@ export function wantedIndexes(wanted: WantedLayout): readonly WantedIndex[] {
     ...wanted.collections.flatMap(({ name }) => [
       plain(name, 'sync_scope_id', { _sync_scope_id: 1, _id: 1 }),
       plain(name, 'sync_version', { _sync_version: 1 }),
+      marked(name, 'sync_deleted', { _sync_deleted: 1, _sync_scope_id: 1, _id: 1 }),
     ]),
   ];
 }
@@ -60,8 +63,13 @@ function differenceOf(wanted: WantedIndex, there: Document): string | undefined 
   if ((there['unique'] === true) !== wanted.unique) {
     return `index ${name} has the wanted key and is ${wanted.unique ? 'not ' : ''}unique; drop it`;
   }
-  if (there['partialFilterExpression'] || there['sparse'] || there['collation']) {
-    return `index ${name} has the wanted key and is partial, sparse or has a collation; drop it`;
+  if (there['sparse'] || there['collation']) {
+    return `index ${name} has the wanted key and is sparse or has a collation; drop it`;
+  }
+  const found = JSON.stringify(there['partialFilterExpression']);
+  if (found !== JSON.stringify(wanted.partial)) {
+    const state = found === undefined ? 'not partial' : `partial with the filter ${found}`;
+    return `index ${name} has the wanted key and is ${state}; drop it`;
   }
   if ((wanted.ttl_seconds === undefined) !== (there['expireAfterSeconds'] === undefined)) {
     const state = wanted.ttl_seconds === undefined ? 'expires documents' : 'does not expire rows';
@@ -81,6 +89,11 @@ const MUTATION_KEY: IndexKey = { scope_id: 1, actor_id: 1, client_id: 1, mutatio
 
 function plain(collection: string, name: string, key: IndexKey): WantedIndex {
   return { collection, name, key, unique: false };
+}
+
+/** An index of marked documents alone: it costs nothing where nobody deletes in place. */
+function marked(collection: string, name: string, key: IndexKey): WantedIndex {
+  return { ...plain(collection, name, key), partial: { _sync_deleted: true } };
 }
 
 function unique(collection: string, name: string, key: IndexKey): WantedIndex {

@@ -29,6 +29,7 @@ import {
   toStoreError,
 } from './driver-errors.ts';
 import { ensureHead } from './ensure-head.ts';
+import type { InPlaceCollections } from './in-place.ts';
 import { type IdTypes, type LoadedGroup, loadGroup } from './mongo-load.ts';
 import {
   expectedCounts,
@@ -49,6 +50,7 @@ export interface CommitContext {
   readonly clock: Clock;
   readonly random: () => number;
   readonly id_types: IdTypes;
+  readonly in_place: InPlaceCollections;
   /** Expression for the database's time; `$$NOW` outside tests. */
   readonly now_expression: unknown;
 }
@@ -171,10 +173,14 @@ class GroupCommit<T> {
   }
 
   async #decide(stored: StoredHead): Promise<{ loaded: LoadedGroup; decision: Decision<T> }> {
-    const { connection, id_types } = this.#context;
+    const { connection, id_types, in_place } = this.#context;
     const { group, session } = this.#work;
     const locked = { head: headFrom(stored), now_ms: stored.touched.getTime() };
-    const loaded = await loadGroup({ db: connection.db, session, id_types }, group.load, locked);
+    const loaded = await loadGroup(
+      { db: connection.db, session, id_types, in_place },
+      group.load,
+      locked,
+    );
     return { loaded, decision: await group.decide(loaded.snapshot, this.#refused) };
   }
 

@@ -28,13 +28,14 @@ import {
   traceFrom,
   traceId,
 } from './collections.ts';
+import { type DeletePlaces, documentPlace, type InPlaceCollections } from './in-place.ts';
 import { documentFrom } from './stored-documents.ts';
 
 /** Id types by collection name. */
 export type IdTypes = ReadonlyMap<string, IdType>;
 
 /** A snapshot, and the stored number types of its documents by `documentPlace`. */
-export interface LoadedGroup {
+export interface LoadedGroup extends DeletePlaces {
   readonly snapshot: GroupSnapshot;
   readonly stored: ReadonlyMap<string, StoredContent>;
 }
@@ -44,11 +45,7 @@ export interface LoadContext {
   readonly db: Db;
   readonly session: ClientSession;
   readonly id_types: IdTypes;
-}
-
-/** Map key of a document. */
-export function documentPlace(key: DocumentKey): string {
-  return `${key.collection}\u0000${key.doc_id}`;
+  readonly in_place: InPlaceCollections;
 }
 
 /** Loads what `load` names, in the session's transaction, one statement after the other. */
@@ -72,7 +69,13 @@ export async function loadGroup(
   const floor = needsFloor(load.documents, found)
     ? await loadFloor(context, head.scope_id)
     : undefined;
-  return { snapshot: { head, now_ms, ...found, floor }, stored };
+  const marked = documents.filter((one) => one.soft_deleted === true).map(documentPlace);
+  return {
+    snapshot: { head, now_ms, ...found, floor },
+    stored,
+    in_place: context.in_place,
+    marked: new Set(marked),
+  };
 }
 
 /** Ids by collection, each once. */

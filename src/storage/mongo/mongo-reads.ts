@@ -14,6 +14,7 @@ import { openPullLine, type WireRow } from '../../protocol/pull.ts';
 import { encodeId } from './bson-codec.ts';
 import { decodeRecord } from './bson-reader.ts';
 import { engineCollection, headFrom, receiptFrom, type StoredHead } from './collections.ts';
+import { NOT_DELETED } from './in-place.ts';
 import { idsByCollection, type IdTypes, idTypeOf, receiptFilter } from './mongo-load.ts';
 import { documentFrom } from './stored-documents.ts';
 
@@ -128,6 +129,7 @@ export async function readDocuments(
       _id: { $in: [...ids].map((id) => encodeId(id, type)) },
       _sync_scope_id: scope_id,
       _sync_version: { $exists: true },
+      ...NOT_DELETED,
     };
     const found = await db
       .collection(collection)

@@ -69,7 +69,10 @@ export async function createMongoStore(
   } = options;
   const sessions = new TransactionSessions(connection, { node_id, clock });
   const id_types: IdTypes = new Map(collections.map(({ name, id_type }) => [name, id_type]));
-  const context = { connection, sessions, clock, random, id_types, now_expression };
+  const in_place = new Set(
+    collections.flatMap(({ name, tombstones }) => (tombstones === 'in_place' ? name : [])),
+  );
+  const context = { connection, sessions, clock, random, id_types, in_place, now_expression };
   const store = storeOver(context);
   if (options.mode !== 'tool') {
     try {

@@ -7,6 +7,7 @@ import type {
   Db,
   Document,
 } from 'mongodb';
+import type { Tombstone } from '../../core/ports/records.ts';
 import type { ChangeRef, DocumentKey, DocumentWrite, GroupPlan } from '../../core/ports/store.ts';
 import type { Hlc } from '../../protocol/pure/hlc.ts';
 import {
@@ -19,7 +20,8 @@ import {
   traceId,
 } from './collections.ts';
 import { type FailedWrite, failedWriteOf, guarded } from './driver-errors.ts';
-import { documentPlace, type IdTypes, idTypeOf, type LoadedGroup } from './mongo-load.ts';
+import { documentPlace, markWrite, tombstonesInPlace } from './in-place.ts';
+import { type IdTypes, idTypeOf, type LoadedGroup } from './mongo-load.ts';
 import { engineFields, guardFilter, RELEASE, storedDocument } from './stored-documents.ts';
 import type { Connection } from './topology.ts';
 
@@ -95,9 +97,10 @@ export function planWrites(
   loaded: LoadedGroup,
   id_types: IdTypes,
 ): readonly PlannedWrite[] {
+  const work: DocumentWork = { plan, loaded, id_types, marks: tombstonesInPlace(plan, loaded) };
   return [
-    ...documentWrites(plan.documents, loaded, id_types),
-    ...tombstoneWrites(plan, loaded),
+    ...documentWrites(work),
+    ...tombstoneWrites(work),
     ...traceWrites(plan),
     ...plan.rows.map((row) => insert('sync_oplog', storedRow(row), { version: row.version })),
     ...plan.receipts.map((receipt) => insert('sync_receipts', storedReceipt(receipt))),
@@ -160,24 +163,27 @@ export function expectedCounts(writes: readonly PlannedWrite[]): WriteCounts {
   return counts;
 }
 
+/** What the writes of documents and tombstones are made from. `marks`: tombstones in place. */
+interface DocumentWork {
+  readonly plan: GroupPlan;
+  readonly loaded: LoadedGroup;
+  readonly id_types: IdTypes;
+  readonly marks: ReadonlyMap<string, Tombstone>;
+}
+
 /**
  * Drops first, then replacements, then new documents: what frees a unique value comes before what
  * takes one. A server without the common bulk write then needs at most three commands per collection.
  */
-function documentWrites(
-  documents: readonly DocumentWrite[],
-  loaded: LoadedGroup,
-  id_types: IdTypes,
-): PlannedWrite[] {
+function documentWrites(work: DocumentWork): PlannedWrite[] {
+  const { documents } = work.plan;
   const collections = new Set(documents.map(collectionOf));
   return [...collections].flatMap((collection) => {
     const own = documents.filter((write) => collectionOf(write) === collection);
-    const drops = own.filter((write) => write.kind === 'drop');
+    const drops = own.filter((write) => write.kind !== 'put');
     const replaced = own.filter((write) => write.kind === 'put' && write.guard !== null);
     const inserted = own.filter((write) => write.kind === 'put' && write.guard === null);
-    return [...drops, ...replaced, ...inserted].map((write) =>
-      documentWrite(write, loaded, id_types),
-    );
+    return [...drops, ...replaced, ...inserted].map((write) => documentWrite(write, work));
   });
 }
 
@@ -185,11 +191,20 @@ function collectionOf(write: DocumentWrite): string {
   return write.kind === 'put' ? write.document.collection : write.collection;
 }
 
-function documentWrite(write: DocumentWrite, loaded: LoadedGroup, id_types: IdTypes): PlannedWrite {
+function documentWrite(write: DocumentWrite, work: DocumentWork): PlannedWrite {
+  const { loaded, id_types, plan, marks } = work;
   const { change } = write;
   const target = collectionOf(write);
   const type = idTypeOf(id_types, target);
   if (write.kind === 'drop') {
+    const tombstone = marks.get(documentPlace(write));
+    if (tombstone !== undefined) {
+      return {
+        target,
+        operation: { updateOne: markWrite(write, tombstone, { type, plan }) },
+        change,
+      };
+    }
     const filter = guardFilter(write, type, write.guard);
     return { target, operation: { deleteOne: { filter } }, change };
   }
@@ -207,7 +222,9 @@ function documentWrite(write: DocumentWrite, loaded: LoadedGroup, id_types: IdTy
     const update = { $set: engineFields(document) };
     return { target, operation: { updateOne: { filter, update } }, change };
   }
-  const replacement = storedDocument(document, type, loaded.stored.get(documentPlace(document)));
+  const stored = loaded.stored.get(documentPlace(document));
+  // Without `_id`: it keeps the stored type, which for a number need not be the codec's.
+  const { _id, ...replacement } = storedDocument(document, type, stored);
   const filter = guardFilter(document, type, guard);
   return { target, operation: { replaceOne: { filter, replacement, upsert: false } }, change };
 }
@@ -230,15 +247,17 @@ function traceWrites({ traces }: GroupPlan): PlannedWrite[] {
 }
 
 /** Only tombstones that are there are dropped, so that the count of deletions proves the guards. */
-function tombstoneWrites(plan: GroupPlan, { snapshot }: LoadedGroup): PlannedWrite[] {
-  const there = new Set(snapshot.tombstones.map(documentPlace));
-  const drops = plan.tombstones.drop.flatMap(({ scope_id, collection, doc_id }): PlannedWrite[] => {
+function tombstoneWrites({ plan, loaded, marks }: DocumentWork): PlannedWrite[] {
+  const there = new Set(loaded.snapshot.tombstones.map(documentPlace));
+  const dropped = [...plan.tombstones.drop, ...marks.values()];
+  const drops = dropped.flatMap(({ scope_id, collection, doc_id }): PlannedWrite[] => {
     const filter = { scope_id, collection, doc_id };
     return there.has(documentPlace(filter))
       ? [{ target: 'sync_tombstones', operation: { deleteOne: { filter } } }]
       : [];
   });
-  const puts = plan.tombstones.put.map((tombstone) => {
+  const beside = plan.tombstones.put.filter((tombstone) => !marks.has(documentPlace(tombstone)));
+  const puts = beside.map((tombstone) => {
     const { scope_id, collection, doc_id } = tombstone;
     return replace('sync_tombstones', { scope_id, collection, doc_id }, storedTombstone(tombstone));
   });

@@ -148,7 +148,7 @@ function lifetime(seconds: number): string {
 }
 
 async function createIndex(db: Db, index: WantedIndex): Promise<void> {
-  const { collection, name, key, unique, ttl_seconds } = index;
+  const { collection, name, key, unique, ttl_seconds, partial } = index;
   try {
     await db.collection(collection).createIndex(
       { ...key },
@@ -156,6 +156,7 @@ async function createIndex(db: Db, index: WantedIndex): Promise<void> {
         name,
         ...(unique ? { unique } : {}),
         ...(ttl_seconds === undefined ? {} : { expireAfterSeconds: ttl_seconds }),
+        ...(partial === undefined ? {} : { partialFilterExpression: partial }),
       },
     );
   } catch (error) {

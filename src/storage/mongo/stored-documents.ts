@@ -35,6 +35,7 @@ export function documentFrom(
     client_id: textOrNull(engine['_sync_client_id']),
     data,
     read_only,
+    ...(engine['_sync_deleted'] === true ? { soft_deleted: true } : {}),
   };
   return { document, types };
 }
@@ -66,7 +67,7 @@ export function engineFields(
   };
 }
 
-/** Every field that the engine may have added. */
+/** Every field that the engine may have added to a current document. */
 export const ENGINE_FIELDS = [
   '_sync_version',
   '_sync_scope_id',

@@ -119,6 +119,36 @@ test('[FW-3] a document that the application marked as deleted becomes a delete 
   assert.equal(plan.tombstones.put[0]?.version, plan.rows[0]?.version);
 });
 
+test('[TB-2] a marked document without a hash is a deletion that is known', () => {
+  const documents = [changed({ soft_deleted: true, hash: null })];
+  assert.ok(isEmptyPlan(decide({ documents }).plan));
+  const traced = decide({ documents, traces: [trace()] });
+  assert.equal(traced.verdict, 'known');
+  assert.deepEqual([traced.plan.rows.length, traced.plan.traces?.drop.length], [0, 1]);
+  const other = decide({ documents: documents.map((one) => ({ ...one, scope_id: 'scope-2' })) });
+  assert.equal(other.verdict, 'unavailable');
+});
+
+test('[TB-4] a marked document that was never current becomes a tombstone without a row', () => {
+  const marked = { soft_deleted: true, scope_id: SCOPE };
+  for (const mode of ['rows', 'stamps'] as const) {
+    const { plan, verdict } = decide(
+      { documents: [unstamped(marked)] },
+      { options: { mode, origin: 'migrate' } },
+    );
+    assert.equal(verdict, 'stamped');
+    assert.deepEqual([plan.rows.length, plan.documents[0]?.kind], [0, 'drop']);
+    assert.equal(plan.tombstones.put.length, 1);
+  }
+  const earlier = unstamped({ ...marked, version: CURRENT });
+  const stamped = decide(
+    { documents: [earlier] },
+    { options: { mode: 'stamps', origin: 'migrate' } },
+  );
+  assert.equal(stamped.plan.tombstones.put[0]?.version, CURRENT);
+  assert.equal(decide({ documents: [earlier] }).verdict, 'known');
+});
+
 test('[FW-4] a document whose scope field names another scope leaves with a remove row', () => {
   const moved = changed({ collection: 'owned', data: { team: 'elsewhere' } });
   const key = { collection: 'owned', doc_id: 't1' };

@@ -157,6 +157,54 @@ test('[CR-9] a document beside its tombstone was written by somebody else; the t
   assert.equal(gone.plan.tombstones.drop.length, 0);
 });
 
+test('[TB-3] a soft delete becomes a row of its own before the change is resolved', () => {
+  for (const read_only of [false, true]) {
+    const marked = document(CURRENT, { soft_deleted: true, read_only });
+    const stale = { parent_version: CURRENT, change_version: STAMP };
+    const lost = decideOne(stale, { documents: [marked] });
+    const [row] = lost.plan.rows;
+    assert.deepEqual(
+      [row?.operation, row?.origin, row?.data, row?.parent_version, row?.client_id],
+      ['delete', 'external', null, CURRENT, null],
+    );
+    assert.deepEqual(
+      [lost.result.resolution, lost.result.server_version, lost.result.data],
+      ['current', row?.version, null],
+    );
+    assert.deepEqual(lost.plan.documents[0]?.kind, 'drop');
+    assert.deepEqual(lost.plan.tombstones.put[0]?.version, row?.version);
+    const won = decideOne({ ...stale, change_version: hlc(1_000) }, { documents: [marked] });
+    assert.deepEqual(
+      won.plan.rows.map(({ operation }) => operation),
+      ['delete', 'upsert'],
+    );
+    assert.equal(won.result.resolution, 'incoming');
+    const [write] = won.plan.documents;
+    assert.ok(write?.kind === 'put' && write.as_stored !== true);
+    assert.deepEqual(write.guard, { version: CURRENT, hash: marked.hash });
+  }
+});
+
+test('[TB-4] a tombstone in place is resolved like one beside the collection', () => {
+  const inPlace = { documents: [document(CURRENT, { soft_deleted: true, hash: null })] };
+  const beside = { tombstones: [tombstone(CURRENT)] };
+  const sent = [
+    { operation: 'delete' },
+    { parent_version: CURRENT },
+    { parent_version: OLDER, change_version: hlc(-1_000) },
+    { parent_version: OLDER, change_version: hlc(1_000) },
+    {},
+  ] as const;
+  for (const fields of sent) {
+    const [here, there] = [decideOne(fields, inPlace), decideOne(fields, beside)];
+    assert.deepEqual(here.result, there.result);
+    assert.deepEqual(here.plan.rows, there.plan.rows);
+  }
+  const earlier = document(CURRENT, { soft_deleted: true, hash: null, change_version: null });
+  const late = { parent_version: OLDER, change_version: OLDER };
+  assert.equal(decideOne(late, { documents: [earlier] }).result.resolution, 'current');
+});
+
 test('[CR-10] both sides of a conflict are kept, once, under an id that repeats share', () => {
   const sent = { parent_version: OLDER, mutation_id: 'm1', change_version: hlc(-30_000) };
   const over = { documents: [document(CURRENT, { change_version: STAMP })] };
