@@ -121,15 +121,16 @@ function access({ security }: Operation): string {
   return security.length > 0 ? 'bearer token where configured' : 'no token';
 }
 
+/** The query in full; headers are much the same everywhere and stay folded. */
 function parameters(document: OpenApiDocument, operation: Operation): Html {
   const all = operation.parameters.map((one) => resolve<DescribedParameter>(document, one));
-  const table = (place: string, title: string) => {
-    const rows = all.filter((one) => one.in === place);
-    return rows.length === 0
-      ? html``
-      : html`<h4>${title}</h4>${fieldTable(rows.map((one) => [one.name ?? '', one]))}`;
-  };
-  return html`${table('query', 'Query')}${table('header', 'Request headers')}`;
+  const named = (place: string) =>
+    all.filter((one) => one.in === place).map((one) => [one.name ?? '', one] as const);
+  const query = named('query');
+  const headers = named('header');
+  const names = headers.map(([name]) => name).join(', ');
+  return html`${query.length === 0 ? '' : html`<h4>Query</h4>${fieldTable(query)}`}
+<details><summary>Request headers: ${names}</summary>${fieldTable(headers)}</details>`;
 }
 
 function requestBody({ requestBody }: Operation): Html {
@@ -183,7 +184,8 @@ function curlExample(document: OpenApiDocument, { path, method, operation }: End
     .map(({ name, schema }) => `${name}=${exampleOf(schema) ?? name}`);
   const target = `"$URL${path}${query.length === 0 ? '' : `?${query.join('&')}`}"`;
   const parts = [`curl -s ${target}`];
-  if (access(operation) !== 'no token') parts.push('-H "Authorization: Bearer $TOKEN"');
+  const token = tokenName(operation);
+  if (token !== undefined) parts.push(`-H "Authorization: Bearer $${token}"`);
   const [type, body] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
   if (type !== undefined && body !== undefined) {
     const example = exampleOf(resolve<JsonSchema>(document, body.schema as JsonSchema | Ref)) ?? {};
@@ -191,6 +193,12 @@ function curlExample(document: OpenApiDocument, { path, method, operation }: End
   }
   if (method !== 'get' && body === undefined) parts.push(`-X ${method.toUpperCase()}`);
   return parts.join(' \\\n  ');
+}
+
+function tokenName({ security }: Operation): string | undefined {
+  const [scheme] = security.flatMap((one) => Object.keys(one));
+  if (scheme === undefined) return undefined;
+  return scheme === 'bearer' ? 'TOKEN' : `${scheme.toUpperCase()}_TOKEN`;
 }
 
 function exampleOf({ examples }: JsonSchema): unknown {

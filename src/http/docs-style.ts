@@ -49,7 +49,7 @@ th, td { text-align: left; vertical-align: top; padding: 0.4rem 0.75rem 0.4rem 0
 thead th { color: var(--soft); font-weight: 600; font-size: 0.8rem; }
 tbody th { font-weight: normal; width: 15rem; }
 tbody th:first-child:has(.status) { width: 4.5rem; }
-.fields td:nth-child(2) { width: 16rem; }
+.fields td:nth-child(2) { width: 14rem; }
 .fields th small { white-space: nowrap; }
 tbody tr:last-child > * { border-bottom: 0; }
 td p:first-child { margin-top: 0; } td p:last-child { margin-bottom: 0; }
@@ -57,6 +57,10 @@ details > summary { cursor: pointer; color: var(--soft); font-size: 0.9rem; marg
 footer { color: var(--soft); font-size: 0.85rem; margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1rem; }
 @media (max-width: 56rem) { .frame { grid-template-columns: minmax(0, 1fr); }
   nav { position: static; height: auto; border-right: 0; border-bottom: 1px solid var(--line); padding: 1rem 1.25rem; }
-  nav ul { display: flex; flex-wrap: wrap; gap: 0 1rem; } main { padding: 1.25rem; } article { padding: 0.85rem 1rem; } }
+  nav ul { display: flex; flex-wrap: wrap; gap: 0 1rem; } nav .verb { min-width: 0; } main { padding: 1.25rem; } article { padding: 0.85rem 1rem; } }
+@media (max-width: 40rem) { .fields thead { display: none; }
+  .fields tr { display: block; padding: 0.5rem 0; border-bottom: 1px solid var(--line); }
+  .fields tr:last-child { border-bottom: 0; }
+  .fields tr > *, .fields tr > :nth-child(2) { display: block; width: auto; border: 0; padding: 0.1rem 0; } }
 @media print { nav { display: none; } .frame { display: block; } article { break-inside: avoid; } }
 `;

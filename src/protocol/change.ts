@@ -31,7 +31,7 @@ export const Change = z
       .nullish()
       .describe('HLC of the edit on the client, for last-writer-wins'),
   })
-  .meta({ id: 'Change' });
+  .meta({ id: 'Change', description: 'One requested effect of a push' });
 export type Change = z.infer<typeof Change>;
 
 /** Every field name of a change, for near misses. */
@@ -40,11 +40,13 @@ export const CHANGE_FIELDS: readonly string[] = Object.keys(Change.shape);
 /** The answer to one change, at the same place in `results` as the change in `changes`. */
 export const ChangeResult = z
   .object({
-    index: z.int().min(0),
-    collection: z.string().nullable(),
-    doc_id: z.string().nullable(),
-    mutation_id: z.string().nullable(),
-    status: z.enum(['accepted', 'conflict_resolved', 'rejected']),
+    index: z.int().min(0).describe('Place of the change in the request'),
+    collection: z.string().nullable().describe('As sent; null when it was no text'),
+    doc_id: z.string().nullable().describe('As sent; null when it was no text'),
+    mutation_id: z.string().nullable().describe('As sent'),
+    status: z
+      .enum(['accepted', 'conflict_resolved', 'rejected'])
+      .describe('accepted: stored as sent; conflict_resolved: see resolution; rejected: see code'),
     new_version: z
       .string()
       .nullable()
@@ -53,7 +55,12 @@ export const ChangeResult = z
       .string()
       .nullable()
       .describe('Current version whenever the incoming side was not written'),
-    resolution: z.enum(['applied', 'incoming', 'current', 'noop']).nullable(),
+    resolution: z
+      .enum(['applied', 'incoming', 'current', 'noop'])
+      .nullable()
+      .describe(
+        'applied: no conflict; incoming: won one; current: lost one; noop: nothing to write; null when rejected',
+      ),
     error: z.string().nullable().describe('Text when rejected'),
     code: z.enum(REJECTION_CODES).nullable().describe('Machine-readable reason when rejected'),
     data: DocumentData.nullable()
@@ -63,7 +70,10 @@ export const ChangeResult = z
       .boolean()
       .optional()
       .describe('True when this is the stored answer of an earlier push'),
-    details: z.object({ issues: z.array(FoundIssue) }).optional(),
+    details: z
+      .object({ issues: z.array(FoundIssue).describe('Every finding') })
+      .optional()
+      .describe('What was wrong with a rejected change'),
   })
-  .meta({ id: 'ChangeResult' });
+  .meta({ id: 'ChangeResult', description: 'The answer to one change' });
 export type ChangeResult = z.infer<typeof ChangeResult>;

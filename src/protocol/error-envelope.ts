@@ -8,10 +8,10 @@ import { ERROR_CODES, ISSUE_CODES } from './pure/error-codes.ts';
 export const FoundIssue = z
   .object({
     path: z.string().describe('Place of the fault; "" is the whole'),
-    code: z.enum(ISSUE_CODES),
+    code: z.enum(ISSUE_CODES).describe('What is wrong'),
     message: z.string().describe('What to do about it'),
   })
-  .meta({ id: 'Issue' });
+  .meta({ id: 'Issue', description: 'One finding' });
 
 /** The one JSON body of every failed request. */
 export const ErrorEnvelope = z
@@ -23,13 +23,13 @@ export const ErrorEnvelope = z
     details: z
       .looseObject({
         reason: z.string().optional().describe('A finer code'),
-        issues: z.array(FoundIssue).optional(),
+        issues: z.array(FoundIssue).optional().describe('Every finding'),
       })
       .optional()
       .describe('Facts of this occurrence'),
     detail: z.string().describe('Equal to message, for readers that expect this name'),
   })
-  .meta({ id: 'ErrorEnvelope' });
+  .meta({ id: 'ErrorEnvelope', description: 'The body of every failed request' });
 /** The body of a failed request. */
 export type ErrorEnvelope = Readonly<Omit<z.infer<typeof ErrorEnvelope>, 'details'>> & {
   readonly details?: ErrorDetails;
@@ -42,7 +42,11 @@ export const Problem = ErrorEnvelope.extend({
   status: z.int().describe('The HTTP status'),
   instance: z.string().describe('Equal to request_id'),
   code: z.enum(ERROR_CODES).describe('Equal to error'),
-}).meta({ id: 'Problem' });
+}).meta({
+  id: 'Problem',
+  description:
+    'ErrorEnvelope with the fields of RFC 9457, when Accept names application/problem+json',
+});
 /** The same as `application/problem+json`. */
 export type Problem = ErrorEnvelope &
   Pick<z.infer<typeof Problem>, 'type' | 'title' | 'status' | 'instance' | 'code'>;

@@ -11,37 +11,37 @@ import { QueryReader } from './query.ts';
 /** One current document. */
 export const FullLine = z
   .object({
-    collection: z.string(),
-    doc_id: z.string(),
-    data: DocumentData,
-    deleted: z.literal(false),
+    collection: z.string().describe('Collection of the document'),
+    doc_id: z.string().describe('Canonical string of the id'),
+    data: DocumentData.describe('The whole document'),
+    deleted: z.literal(false).describe('Tells a document from a tombstone'),
     version: z.string().describe('Usable as parent_version of the next edit'),
   })
-  .meta({ id: 'FullLine' });
+  .meta({ id: 'FullLine', description: 'A current document' });
 export type FullLine = z.infer<typeof FullLine>;
 
 /** One deleted document. */
 export const FullTombstone = z
   .object({
-    collection: z.string(),
-    doc_id: z.string(),
-    data: z.null(),
-    deleted: z.literal(true),
-    operation: z.literal('delete'),
-    version: z.string(),
+    collection: z.string().describe('Collection of the document'),
+    doc_id: z.string().describe('Canonical string of the id'),
+    data: z.null().describe('There is none'),
+    deleted: z.literal(true).describe('Tells a tombstone from a document'),
+    operation: z.literal('delete').describe('As in a pull'),
+    version: z.string().describe('Version of the deletion'),
   })
-  .meta({ id: 'FullTombstone' });
+  .meta({ id: 'FullTombstone', description: 'A deleted document' });
 export type FullTombstone = z.infer<typeof FullTombstone>;
 
 /** The last line of a page when the request asked for it: without it the page was cut. */
 export const FullTrailer = z
   .object({
-    type: z.literal('end'),
+    type: z.literal('end').describe('Tells the trailer from a document'),
     count: z.int().describe('Lines before this one'),
     cursor: z.string().nullable().describe('Null on the last page'),
     last_seq: z.string().describe('The `since` to pull from once every page is staged'),
   })
-  .meta({ id: 'FullTrailer' });
+  .meta({ id: 'FullTrailer', description: 'The last line of a page, on request' });
 export type FullTrailer = z.infer<typeof FullTrailer>;
 
 /** The query parameters. They arrive as text and are read by `parseFullQuery`. */

@@ -11,44 +11,49 @@ import { QueryReader } from './query.ts';
 /** One row as a client sees it. */
 export const PullChange = z
   .object({
-    version: z.string(),
+    version: z.string().describe('Version of this row'),
     parent_version: z.string().nullable().describe('Version this one replaced; null on create'),
-    collection: z.string(),
-    doc_id: z.string(),
-    operation: z.enum(['upsert', 'delete', 'remove']),
-    data: DocumentData.nullable(),
-    actor_id: z.string().nullable(),
-    client_id: z.string().nullable(),
-    mutation_id: z.string().nullable(),
-    change_version: z.string().nullable(),
-    bundle_seq: z.int(),
+    collection: z.string().describe('Collection of the document'),
+    doc_id: z.string().describe('Canonical string of the id'),
+    operation: z
+      .enum(['upsert', 'delete', 'remove'])
+      .describe('remove: the document left the scope; forget it without deleting it elsewhere'),
+    data: DocumentData.nullable().describe('The whole document; null unless it is an upsert'),
+    actor_id: z.string().nullable().describe('Who made the edit; null when unknown'),
+    client_id: z.string().nullable().describe('Where it was made; null when unknown'),
+    mutation_id: z.string().nullable().describe('The id that its author gave it'),
+    change_version: z.string().nullable().describe('Stamp of the edit for last-writer-wins'),
+    bundle_seq: z.int().describe('Number of the bundle in its scope, from 1'),
     bundle_end: z.boolean().describe('True on the last delivered row of its bundle'),
   })
-  .meta({ id: 'PullChange' });
+  .meta({ id: 'PullChange', description: 'One row of the log' });
 export type PullChange = z.infer<typeof PullChange>;
 
 /** A page of rows in commit order. */
 export const PullPage = z
   .object({
-    changes: z.array(PullChange),
+    changes: z.array(PullChange).describe('Rows in the order they were committed'),
     last_seq: z.string().describe('The next `since`: version of the last scanned row'),
-    has_more: z.boolean(),
-    head: z.string(),
+    has_more: z.boolean().describe('True when another pull from last_seq has more to read'),
+    head: z.string().describe('Newest version of the scope'),
   })
-  .meta({ id: 'PullPage' });
+  .meta({ id: 'PullPage', description: 'Changes after `since`, without a gap' });
 export type PullPage = z.infer<typeof PullPage>;
 
 /** The history the client asks for is not there: it needs a full resync of `collections`. */
 export const PullStale = z
   .object({
-    full_resync_required: z.literal(true),
-    reason: z.enum(STALE_REASONS),
-    collections: z.array(z.string()),
-    head: z.string(),
-    epoch: z.string(),
-    details: z.object({ reset: z.array(z.string()) }).optional(),
+    full_resync_required: z.literal(true).describe('Tells this answer from a page'),
+    reason: z.enum(STALE_REASONS).describe('Why the history does not reach back'),
+    collections: z.array(z.string()).describe('All that the request covers: resync these'),
+    head: z.string().describe('Newest version of the scope'),
+    epoch: z.string().describe('The history that counts now'),
+    details: z
+      .object({ reset: z.array(z.string()).describe('Collections that were reset') })
+      .optional()
+      .describe('Facts of this reason'),
   })
-  .meta({ id: 'PullStale' });
+  .meta({ id: 'PullStale', description: 'A full resync is needed, and why' });
 export type PullStale = z.infer<typeof PullStale>;
 
 /** The query parameters. They arrive as text and are read by `parsePullQuery`. */

@@ -19,6 +19,7 @@ export const PushRequest = z
   })
   .meta({
     id: 'PushRequest',
+    description: 'Local changes of one client',
     examples: [
       {
         client_id: 'laptop',
@@ -34,7 +35,7 @@ export type PushRequest = Omit<z.infer<typeof PushRequest>, 'changes'> & { chang
 /** The answer of a push. Neither `head` nor `bundle_seq` is a `since`. */
 export const PushResponse = z
   .object({
-    results: z.array(ChangeResult),
+    results: z.array(ChangeResult).describe('One per change, in their order'),
     head: z.string().describe("The scope's head after this push"),
     bundle_seq: z
       .int()
@@ -42,7 +43,7 @@ export const PushResponse = z
       .describe('Number of the committed bundle; null when no row was written'),
     rolled_back: z.boolean().optional().describe('True when bundle mode stored nothing'),
   })
-  .meta({ id: 'PushResponse' });
+  .meta({ id: 'PushResponse', description: 'What became of the changes' });
 export type PushResponse = z.infer<typeof PushResponse>;
 
 const ENVELOPE_FIELDS: readonly string[] = Object.keys(PushRequest.shape);

@@ -31,6 +31,7 @@ export const ServerChangesRequest = z
   })
   .meta({
     id: 'ServerChangesRequest',
+    description: "A back end's own writes",
     examples: [
       {
         scope_id: 'user-1',

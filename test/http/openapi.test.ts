@@ -7,6 +7,7 @@ import { openApiDocument } from '../../src/http/openapi.ts';
 import type { DescribedResponse, Operation, Ref } from '../../src/http/openapi-document.ts';
 import { ERROR_CATALOGUE } from '../../src/protocol/errors.ts';
 import { ERROR_CODES, REJECTION_CODES } from '../../src/protocol/pure/error-codes.ts';
+import type { JsonSchema } from '../../src/protocol/wire-schemas.ts';
 import { type Answered, assertDescribed } from './support/described.ts';
 import { fakeApp } from './support/fake-app.ts';
 
@@ -221,6 +222,24 @@ describe('[OA-5] the shapes', () => {
   test('[OA-5] they carry no marks of the library and no bounds of a double', () => {
     const text = JSON.stringify(DOCUMENT);
     assert.equal(/9007199254740991|\$schema|"\$id"|propertyNames/.exec(text), null);
+  });
+  test('[OA-5] every shape, field, parameter and header says what it is', () => {
+    const silent: string[] = [];
+    const look = (schema: JsonSchema, at: string): void => {
+      for (const [name, one] of Object.entries(schema.properties ?? {})) {
+        if (!one.description) silent.push(`${at}.${name}`);
+        look(one.items ?? one, `${at}.${name}`);
+      }
+    };
+    const { schemas, parameters, headers } = DOCUMENT.components;
+    for (const [name, schema] of Object.entries(schemas)) {
+      if (!schema.description) silent.push(name);
+      look(schema, name);
+    }
+    for (const [name, { description }] of Object.entries({ ...parameters, ...headers })) {
+      if (!description) silent.push(name);
+    }
+    assert.deepEqual(silent, []);
   });
   test('[OA-5] every example is valid, and no shape is closed to fields of later versions', () => {
     const ajv = new Ajv2020({ strict: false, validateSchema: false });
