@@ -68,7 +68,8 @@ export class Output {
 
   /** Width of the terminal behind stderr, or 80. */
   get statusColumns(): number {
-    return process.stderr.columns ?? 80;
+    // Some terminals say 0 before they know.
+    return process.stderr.columns || 80;
   }
 
   /** True once the reader of stdout is gone (`| head`): a normal end, not an error. */

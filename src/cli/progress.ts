@@ -65,7 +65,8 @@ const LINE_EVERY_MS = 5_000;
 /** The rate is that of the last half minute, so that a change of speed shows. */
 const SAMPLE_EVERY_MS = 1_000;
 const SAMPLES_MAX = 30;
-const BAR_WIDTH = 24;
+const BAR_WIDTH_MAX = 24;
+const BAR_WIDTH_MIN = 6;
 
 /** Starts the clock. With --json every update is one event `progress` on stdout. */
 export function createProgress(output: ProgressOutput, options: ProgressOptions): Progress {
@@ -147,18 +148,18 @@ function round(value: number): number {
   return value >= 10 ? Math.round(value) : Math.round(value * 10) / 10;
 }
 
-/** The line of a terminal: what does not fit is cut, the bar goes first. */
+/** The line of a terminal: the bar takes the room that the text leaves, and what does not fit is cut. */
 function fit({ label, unit }: ProgressOptions, measured: Measured, columns: number): string {
   const text = describe(unit, measured);
-  const bar = measured.part === null ? '' : `${barOf(measured.part)} `;
-  const full = `${label} ${bar}${text}`;
-  const line = full.length < columns ? full : `${label} ${text}`;
-  return line.slice(0, Math.max(0, columns - 1));
+  const room = columns - 1 - `${label} [] ${text}`.length;
+  const bar = measured.part !== null && room >= BAR_WIDTH_MIN ? barOf(measured.part, room) : '';
+  return `${label} ${bar}${text}`.slice(0, Math.max(0, columns - 1));
 }
 
-function barOf(part: number): string {
-  const filled = Math.floor(part * BAR_WIDTH);
-  return `[${'#'.repeat(filled)}${'.'.repeat(BAR_WIDTH - filled)}]`;
+function barOf(part: number, room: number): string {
+  const width = Math.min(BAR_WIDTH_MAX, room);
+  const filled = Math.floor(part * width);
+  return `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}] `;
 }
 
 function describe(unit: string, measured: Measured): string {

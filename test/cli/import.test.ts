@@ -124,6 +124,24 @@ test('[IM-4] a repeat adds nothing, a corrected line replaces, and what it repla
   assert.deepEqual(other.counts, { ...COUNTS, read: 3, unchanged: 3 });
 });
 
+test('[IM-4] one id on several lines ends as its last line says', async (t) => {
+  const text = lines([
+    { _id: 'a', n: 1 },
+    { _id: 'a', n: 2 },
+    { _id: 'a', n: 1 },
+  ]);
+  const place = placeWith(t, { 'tasks.ndjson': text });
+  const first = await importTasks(t, place, ['tasks.ndjson']);
+  assert.deepEqual(first.counts, { ...COUNTS, read: 3, imported: 3 });
+  const again = await importTasks(t, place, ['tasks.ndjson', '--batch', '1']);
+  assert.deepEqual(again.counts, { ...COUNTS, read: 3, repeated: 3 });
+  const rows = await rowsOf(t, place);
+  assert.deepEqual(
+    rows.map(({ data }) => data),
+    [{ n: 1 }, { n: 2 }, { n: 1 }],
+  );
+});
+
 /** Starts an import and kills it after so many progress events; false when it ended by itself. */
 async function killedAfter(t: TestContext, place: Place, events: number): Promise<boolean> {
   const args = ['import', 'tasks', 'tasks.ndjson', '--scope', 'team', '--json', '--batch', '20'];
@@ -202,6 +220,7 @@ test('[IM-5] refused lines are named, kept with their text, and end with exit 4 
   assert.match(stderr, /error: 3 of 5 records were refused/);
   const allowed = await importTasks(t, place, ['tasks.ndjson', '--allow-rejects']);
   assert.equal(allowed.code, 0);
+  assert.doesNotMatch(allowed.stderr, /error/);
   writeFileSync(join(place.cwd, 'tasks.ndjson'), '{"_id":"a"}\n');
   assert.equal((await importTasks(t, place, ['tasks.ndjson'])).code, 0);
   assert.equal(existsSync(file), false, 'an older file of refused lines is gone');

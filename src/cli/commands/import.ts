@@ -47,9 +47,10 @@ export async function run(invocation: Invocation, flags: ImportFlags): Promise<E
       ? await work(checkingWriter(config, job.target))
       : await withEngine(config, (engine) => work(engineWriter(engine, job.target)));
   const stopped = stop.signal.aborted;
-  await report(invocation, { job, counts, dryRun: flags.dryRun === true, stopped });
+  const allowed = flags.allowRejects === true;
+  await report(invocation, { job, counts, dryRun: flags.dryRun === true, stopped, allowed });
   if (stopped) return EXIT.interrupted;
-  return counts.rejected > 0 && flags.allowRejects !== true ? EXIT.verification : EXIT.ok;
+  return counts.rejected > 0 && !allowed ? EXIT.verification : EXIT.ok;
 }
 
 interface Job {
@@ -95,9 +96,10 @@ async function report(
     readonly counts: ImportCounts;
     readonly dryRun: boolean;
     readonly stopped: boolean;
+    readonly allowed: boolean;
   },
 ): Promise<void> {
-  const { job, counts, dryRun, stopped } = done;
+  const { job, counts, dryRun, stopped, allowed } = done;
   const rejects_file = counts.rejected > 0 ? job.rejects : null;
   if (output.json) {
     const { collection, scope_id } = job.target;
@@ -116,6 +118,10 @@ async function report(
   output.info(`${dryRun ? 'dry run, nothing was written' : stopped ? 'stopped' : 'done'}: ${text}`);
   if (stopped && !dryRun) output.info('the same command goes on where it stopped');
   if (counts.rejected === 0) return;
+  if (allowed) {
+    output.warn(`refused records are in ${job.rejects}`);
+    return;
+  }
   output.error(`error: ${counts.rejected} of ${counts.read} records were refused (rejected)`);
   output.error(`fix: correct them; they are in ${job.rejects} with line, code and text`);
 }
