@@ -11,13 +11,17 @@ import type { Config } from './config/finish-config.ts';
 import { maskUri } from './config/mask.ts';
 import { GuardedClock } from './core/clock-guard.ts';
 import { SyncEngine } from './core/engine.ts';
+import { HybridClock } from './core/hybrid-clock.ts';
 import type { Access } from './core/ports/access.ts';
-import { StoreError, type StoreMeta, type SyncStore } from './core/ports/store.ts';
+import type { StoreRemoval } from './core/ports/removal.ts';
+import type { StoreMeta } from './core/ports/history.ts';
+import { StoreError, type SyncStore } from './core/ports/store.ts';
 import type { Clock } from './core/ports/system.ts';
 import type { Telemetry } from './core/ports/telemetry.ts';
 import { checkChanges } from './core/push/check-changes.ts';
 import { rejection } from './core/push/results.ts';
-import { ensureLayout } from './core/upkeep/layout.ts';
+import { ensureLayout, requireSetup } from './core/upkeep/layout.ts';
+import { type HistoryCore, payResets } from './core/upkeep/new-history.ts';
 import { nodeSystem } from './node-system.ts';
 import type { ChangeResult } from './protocol/change.ts';
 
@@ -84,6 +88,21 @@ export async function storeExists(config: Config): Promise<boolean> {
   return existsSync(databaseFile(config.data_dir));
 }
 
+/** The removal of the configured store. Throws as `openStore` does. */
+export async function openRemoval(config: Config): Promise<StoreRemoval> {
+  if (config.store === 'embedded') {
+    const { embeddedRemoval } = await import('./storage/embedded/removal.ts');
+    return embeddedRemoval(config.data_dir);
+  }
+  const { openMongoRemoval } = await import('./storage/mongo/removal.ts');
+  return openMongoRemoval(
+    { uri: config.mongodb_uri as string, database: config.database_name as string },
+    wantedLayout(config, nodeSystem.crypto),
+  ).catch((error: unknown) => {
+    throw isRefusedUri(error) ? uriProblem(error) : error;
+  });
+}
+
 /** Opens the configured store. Throws `StoreError`, and `ConfigError` for a refused connection string. */
 export async function openStore(config: Config, options: OpenStoreOptions): Promise<SyncStore> {
   const { mode, client, clock = nodeSystem.clock, onFatal = () => {} } = options;
@@ -131,8 +150,7 @@ export async function withEngine<T>(
   let store: SyncStore | undefined;
   try {
     store = await openStore(config, { mode: 'serve', clock });
-    const layout = wantedLayout(config, nodeSystem.crypto);
-    const meta = await ensureLayout(store, layout, config.auto_init);
+    const meta = await prepareStore({ config, store, clock });
     const telemetry: Telemetry = { emit: () => {} };
     const engine = createEngine({ config, store, meta, telemetry, clock }, EVERYTHING);
     try {
@@ -164,6 +182,29 @@ export function changeChecker(config: Config): ChangeChecker {
       (checked) =>
         checked.kind === 'admitted' ? null : rejection(checked, checked.code, checked.issues),
     );
+}
+
+/**
+ * Verifies the layout (and makes it, where the configuration permits), tells other processes that this
+ * one works with the store, and only then looks again: whoever removes everything or begins another
+ * history marks that first and then counts processes, so one of the two always sees the other.
+ */
+export async function prepareStore(
+  parts: Pick<EngineParts, 'config' | 'store' | 'clock'>,
+): Promise<StoreMeta> {
+  const { config, store } = parts;
+  const layout = wantedLayout(config, nodeSystem.crypto);
+  await ensureLayout(store, layout, config.auto_init);
+  await store.announce();
+  if (config.auto_init) await payResets(historyCore(parts));
+  return requireSetup(store);
+}
+
+/** What barriers are written with, outside a server. */
+export function historyCore(parts: Pick<EngineParts, 'config' | 'store' | 'clock'>): HistoryCore {
+  const { config, store, clock } = parts;
+  const system = { clock, crypto: nodeSystem.crypto };
+  return { store, system, hybridClock: new HybridClock(system, config.hlc_node_id) };
 }
 
 const EVERYTHING: Pick<Access, 'authorize'> = { authorize: () => true };

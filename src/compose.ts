@@ -6,13 +6,21 @@
 
 import { PACKAGE_VERSION } from './build-info.ts';
 import { checkKeys, openAccess } from './compose-access.ts';
-import { createEngine, openStore, storeClock, withPlace, withStore } from './compose-store.ts';
+import {
+  createEngine,
+  openStore,
+  prepareStore,
+  storeClock,
+  withPlace,
+  withStore,
+} from './compose-store.ts';
 import { engineLimits, wantedLayout } from './config/engine-settings.ts';
 import type { Config } from './config/finish-config.ts';
 import { isLoopback } from './config/loopback.ts';
 import type { SyncEngine } from './core/engine.ts';
 import type { Access } from './core/ports/access.ts';
-import type { StoreMeta, SyncStore, WantedLayout } from './core/ports/store.ts';
+import type { StoreMeta } from './core/ports/history.ts';
+import type { SyncStore, WantedLayout } from './core/ports/store.ts';
 import type { Clock } from './core/ports/system.ts';
 import type { Telemetry } from './core/ports/telemetry.ts';
 import { countInvisible, ensureLayout } from './core/upkeep/layout.ts';
@@ -85,7 +93,7 @@ export async function openProduct(config: Config, options: OpenOptions): Promise
   try {
     store = await openStore(config, { mode: 'serve', client, clock, onFatal: options.onFatal });
     const layout = wantedLayout(config, nodeSystem.crypto);
-    const meta = await ensureLayout(store, layout, config.auto_init);
+    const meta = await prepareStore({ config, store, clock });
     const { createMetrics } = await import('./observability/metrics.ts');
     const { createTelemetrySink } = await import('./observability/telemetry-sink.ts');
     const metrics = createMetrics({

@@ -112,7 +112,7 @@ const STORE_FAILURES: Readonly<Partial<Record<StoreErrorKind, Omit<Failure, 'cau
   locked: {
     exit: EXIT.conflict,
     code: 'locked',
-    fix: 'stop the other process or use another data_dir; a newer schema needs a newer offline-sync',
+    fix: 'stop the other process (one that crashed counts for 6 s more) or use another data_dir; a newer schema needs a newer offline-sync',
   },
   layout_blocked: {
     exit: EXIT.verification,
@@ -139,6 +139,7 @@ const SETUP_FIXES: Readonly<Record<SetupFault, { exit: ExitCode; fix: string }>>
     exit: EXIT.database,
     fix: 'run: offline-sync init (or set auto_init: true)',
   },
+  removal_begun: { exit: EXIT.database, fix: 'finish it with: offline-sync init --remove --yes' },
   schema_older: { exit: EXIT.database, fix: 'run: offline-sync init' },
   schema_newer: { exit: EXIT.conflict, fix: 'use the newer offline-sync that wrote this database' },
 };

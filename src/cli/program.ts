@@ -40,6 +40,7 @@ export function createProgram(onDone: (code: ExitCode) => void): Command {
       onDone(await run(createInvocation(globals), flags));
     });
 
+  addSetup(program, add);
   addServing(program, add);
   addTools(program, add);
   return program;
@@ -51,12 +52,31 @@ type Add = <Flags>(
   load: () => Promise<{ run: Run<Flags> }>,
 ) => Command;
 
-function addServing(program: Command, add: Add): void {
+function addSetup(program: Command, add: Add): void {
   add(program, 'init', () => import('./commands/init.ts'))
     .description('Create what the database needs: shows the plan, applies it, can be repeated.')
     .option('--dry-run', 'show the plan only')
     .option('--write-config', 'write a commented sync.config.yaml when there is none')
-    .addHelpText('after', examples(['init --dry-run', 'init', 'init --write-config']));
+    .addOption(
+      new Option('--remove', 'take everything of offline-sync out of the database').conflicts([
+        'writeConfig',
+        'newEpoch',
+      ]),
+    )
+    .option('-y, --yes', 'with --remove: do not ask')
+    .addOption(
+      new Option(
+        '--new-epoch',
+        'after a restored backup: begin another history, clients resync',
+      ).conflicts(['writeConfig', 'dryRun']),
+    )
+    .addHelpText(
+      'after',
+      examples(['init --dry-run', 'init', 'init --remove --dry-run', 'init --new-epoch']),
+    );
+}
+
+function addServing(program: Command, add: Add): void {
   add(program, 'serve', () => import('./commands/serve.ts'))
     .description('Serve push, pull and full resync over HTTP. Needs no file for a first run.')
     .option('--port <number>', 'port to listen on, 0 takes a free one (SYNC_PORT)')

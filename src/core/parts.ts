@@ -3,7 +3,8 @@
 import type { Catalogue } from './collections.ts';
 import type { HybridClock } from './hybrid-clock.ts';
 import type { Access } from './ports/access.ts';
-import type { StoreMeta, SyncStore } from './ports/store.ts';
+import type { StoreMeta } from './ports/history.ts';
+import type { SyncStore } from './ports/store.ts';
 import type { System } from './ports/system.ts';
 import type { Telemetry } from './ports/telemetry.ts';
 

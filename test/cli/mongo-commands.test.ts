@@ -1,6 +1,7 @@
 /** The commands on a MongoDB; the lane's server is used, and one of the test's own for passwords. */
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { MongoClient } from 'mongodb';
 import { freshDatabase, startOwnMongo } from '../support/mongodb.ts';
@@ -13,6 +14,7 @@ import {
   run,
   SECRET,
   serve,
+  start,
   tokenOf,
 } from './support/command.ts';
 
@@ -130,5 +132,73 @@ if (process.env.SYNC_TEST_MONGODB_URI) {
     assert.equal(code, 3, stderr);
     assert.ok(stderr.includes(host), stderr);
     assert.ok(!stderr.includes('hunter2'));
+  });
+
+  test('[CL-14] mongo: init --remove shows what goes, needs --yes, and finds nothing the second time', async (t) => {
+    const place = await mongoPlace(t);
+    await run(t, ['init'], place);
+    const asked = await run(t, ['init', '--remove'], place);
+    assert.equal(asked.code, 2, asked.stderr);
+    assert.match(asked.stdout, /^- remove collection sync_meta /m);
+    const done = await run(t, ['init', '--remove', '--yes', '--json'], place);
+    assert.equal(done.code, 0, done.stderr);
+    assert.equal(jsonLines(done.stdout).at(-1)?.['removed'], true);
+    const again = await run(t, ['init', '--remove'], place);
+    assert.deepEqual([again.code, again.stdout], [0, 'nothing to remove\n']);
+    const serving = await run(t, ['serve', '--port', '0'], place);
+    assert.equal(serving.code, 3);
+  });
+
+  test('[RM-2] mongo: init --remove and --new-epoch are exit 5 while a server is live, idle or not', async (t) => {
+    const place = await mongoPlace(t);
+    await run(t, ['init'], place);
+    const server = await serve(t, place);
+    for (const args of [['--remove', '--yes'], ['--new-epoch']]) {
+      const { code, stderr } = await run(t, ['init', ...args], place);
+      assert.equal(code, 5, stderr);
+      assert.match(stderr, /a server works with this database \(locked\)\nfix: stop/);
+    }
+    await push(server.url, await tokenOf(place), pushOf('still-served'));
+    server.signal('SIGTERM');
+    await server.ended;
+    const { code, stderr } = await run(t, ['init', '--new-epoch'], place);
+    assert.equal(code, 0, stderr);
+  });
+
+  test('[RM-3] mongo: a removal that is killed with -9 is finished by the next one; nobody serves meanwhile', async (t) => {
+    const place = await mongoPlace(t);
+    const client = new MongoClient(place.env?.MONGODB_URI as string);
+    t.after(() => client.close());
+    const db = client.db(place.env?.MONGODB_DATABASE as string);
+    await run(t, ['init'], place);
+    const stamped = Array.from({ length: 3_000 }, (_, n) => ({
+      n,
+      _sync_version: 'v',
+      _sync_hash: 'h',
+    }));
+    await db.collection('tasks').insertMany(stamped);
+    const args = ['init', '--remove', '--yes', '--json'];
+    const child = start(t, args, place);
+    const ended = once(child, 'close');
+    for await (const part of child.stdout as NodeJS.ReadableStream) {
+      if (String(part).includes('"done":1000,')) break;
+    }
+    child.kill('SIGKILL');
+    await ended;
+    const left = await db.collection('tasks').countDocuments({ _sync_hash: 'h' });
+    assert.ok(left > 0 && left <= 2_000, `${left} are left`);
+    const serving = await run(t, ['serve', '--port', '0'], place);
+    assert.equal(serving.code, 3, serving.stderr);
+    assert.match(serving.stderr, /\(removal_begun\)\nfix: .*--remove --yes/);
+    const setup = await run(t, ['init'], place);
+    assert.equal(setup.code, 4, setup.stderr);
+    assert.match(setup.stdout, /a removal was begun/);
+    const finished = await run(t, args, place);
+    assert.equal(finished.code, 0, finished.stderr);
+    assert.equal(await db.collection('tasks').countDocuments(), 3_000);
+    const names = (await db.listCollections().toArray()).map(({ name }) => name);
+    assert.deepEqual(names, ['tasks']);
+    const keys = Object.keys((await db.collection('tasks').findOne()) ?? {});
+    assert.deepEqual(keys, ['_id', 'n']);
   });
 }

@@ -2,11 +2,12 @@
 
 import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { storeExists, withStore } from '../../compose-store.ts';
+import { historyCore, storeClock, storeExists, withStore } from '../../compose-store.ts';
 import { newSecret } from '../../config/dev-secret.ts';
 import { wantedLayout } from '../../config/engine-settings.ts';
 import type { Config } from '../../config/finish-config.ts';
 import type { SetupStep } from '../../core/ports/store.ts';
+import { payResets } from '../../core/upkeep/new-history.ts';
 import { nodeSystem } from '../../node-system.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { usageError } from '../failure.ts';
@@ -17,6 +18,9 @@ import { CONFIG_FILE, fillSample, readSample } from '../sample-config.ts';
 export interface InitFlags {
   readonly dryRun?: boolean;
   readonly writeConfig?: boolean;
+  readonly remove?: boolean;
+  readonly yes?: boolean;
+  readonly newEpoch?: boolean;
 }
 
 const SIGNS: Readonly<Record<SetupStep['action'], string>> = {
@@ -28,6 +32,8 @@ const SIGNS: Readonly<Record<SetupStep['action'], string>> = {
 
 /** Plan, apply, next command. Exits 4 when a step needs a person; then nothing is applied. */
 export async function run(invocation: Invocation, flags: InitFlags): Promise<ExitCode> {
+  if (flags.remove === true) return (await import('./init-remove.ts')).run(invocation, flags);
+  if (flags.newEpoch === true) return (await import('./init-new-epoch.ts')).run(invocation);
   if (flags.writeConfig === true) await writeConfig(invocation);
   const { config, file } = await invocation.loadConfig();
   if (flags.dryRun === true && !(await storeExists(config))) {
@@ -41,7 +47,10 @@ export async function run(invocation: Invocation, flags: InitFlags): Promise<Exi
     const plan = await store.planSetup(layout);
     const blocked = plan.some((step) => step.action === 'blocked');
     const applied = !blocked && flags.dryRun !== true;
-    if (applied) await applyOrExplain(invocation, () => store.applySetup(layout));
+    if (applied) {
+      await applyOrExplain(invocation, () => store.applySetup(layout));
+      await payResets(historyCore({ config, store, clock: storeClock(config) }));
+    }
     return show(invocation, { plan, applied, config, file });
   });
 }

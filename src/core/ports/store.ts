@@ -12,6 +12,7 @@ import type { JsonObject } from '../../protocol/pure/canonical-json.ts';
 import type { RejectionCode } from '../../protocol/pure/error-codes.ts';
 import type { Hlc } from '../../protocol/pure/hlc.ts';
 import type { IdType } from '../../protocol/pure/ids.ts';
+import type { HistoryUpkeep, StoreMeta } from './history.ts';
 import type {
   ConflictEntry,
   DocumentTrace,
@@ -294,15 +295,6 @@ export interface SetupStep {
   readonly detail: string;
 }
 
-/** Identity of a store's history. */
-export interface StoreMeta {
-  readonly schema_level: number;
-  readonly epoch: string;
-  /** 64 hex digits; never logged. */
-  readonly cursor_key: string;
-  readonly catalogue_hash: string;
-}
-
 /** One finding of `checkLayout`. */
 export interface LayoutCheck {
   readonly name: string;
@@ -319,7 +311,7 @@ export interface ExpiryBounds {
 }
 
 /** Setup, retention and health. */
-export interface Upkeep {
+export interface Upkeep extends HistoryUpkeep {
   /** What `applySetup` would do. Reads only. */
   planSetup(wanted: WantedLayout): Promise<readonly SetupStep[]>;
   /** Applies the plan; idempotent. Throws `layout_blocked` when a step is blocked. */

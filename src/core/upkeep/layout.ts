@@ -1,16 +1,23 @@
 /** Whether a store is ready to be served: set up, of this schema level, with every collection and index. */
 
 import { SCHEMA_LEVEL } from '../../protocol/version.ts';
-import type { LayoutCheck, StoreMeta, SyncStore, Upkeep, WantedLayout } from '../ports/store.ts';
+import type { StoreMeta } from '../ports/history.ts';
+import type { LayoutCheck, SyncStore, Upkeep, WantedLayout } from '../ports/store.ts';
 
 /** Why a store cannot be served. */
-export type SetupFault = 'not_initialised' | 'layout_incomplete' | 'schema_older' | 'schema_newer';
+export type SetupFault =
+  | 'not_initialised'
+  | 'layout_incomplete'
+  | 'schema_older'
+  | 'schema_newer'
+  | 'removal_begun';
 
 const MESSAGES: Readonly<Record<SetupFault, string>> = {
   not_initialised: 'the database was not initialised',
   layout_incomplete: 'collections or indexes are not as they must be',
   schema_older: 'the database has an older schema than this server',
   schema_newer: 'the database has a newer schema than this server',
+  removal_begun: 'everything of this server is being removed from the database',
 };
 
 /** The store must be changed by an operator before it can be served. */
@@ -42,6 +49,7 @@ export async function ensureLayout(
   const before = await store.readMeta();
   if (before !== null) checkLevel(before);
   const findings = before === null ? [] : missing(await store.checkLayout(wanted));
+  if (before !== null && !autoInit) findings.unshift(...owed(before));
   if (before !== null && findings.length === 0) return before;
   if (!autoInit) {
     throw new SetupError(before === null ? 'not_initialised' : 'layout_incomplete', findings);
@@ -55,15 +63,22 @@ export async function ensureLayout(
 }
 
 /** For those who only look: the store was set up, by this schema level. Throws `SetupError`. */
-export async function requireSetup(store: Pick<Upkeep, 'readMeta'>): Promise<void> {
+export async function requireSetup(store: Pick<Upkeep, 'readMeta'>): Promise<StoreMeta> {
   const meta = await store.readMeta();
   if (meta === null) throw new SetupError('not_initialised');
   checkLevel(meta);
+  return meta;
 }
 
 function checkLevel(meta: StoreMeta): void {
   if (meta.schema_level > SCHEMA_LEVEL) throw new SetupError('schema_newer');
   if (meta.schema_level < SCHEMA_LEVEL) throw new SetupError('schema_older');
+  if (meta.removing === true) throw new SetupError('removal_begun');
+}
+
+/** Until its barriers stand, clients of an earlier history would go on as if nothing had happened. */
+function owed({ pending_resets = [] }: StoreMeta): string[] {
+  return pending_resets.length === 0 ? [] : ['meta: clients are owed barriers of a new history'];
 }
 
 function missing(checks: readonly LayoutCheck[]): string[] {

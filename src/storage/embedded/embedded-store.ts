@@ -5,6 +5,7 @@
  */
 
 import { StoreError } from '../../core/ports/store.ts';
+import type { StoreMeta } from '../../core/ports/history.ts';
 import type {
   CommitGroup,
   Committed,
@@ -18,7 +19,6 @@ import type {
   RowRange,
   SetupStep,
   StoreCapabilities,
-  StoreMeta,
   SyncStore,
   WantedLayout,
 } from '../../core/ports/store.ts';
@@ -291,6 +291,26 @@ class EmbeddedStore implements SyncStore {
     const now = this.#parts.clock.now();
     return this.#track(async () => {
       await this.#writer().call('client', [scope_id, client_id, actor_id, now, now]);
+    });
+  }
+
+  /** The lock of the folder tells others. */
+  async announce(): Promise<void> {}
+
+  /** Always 0: whoever writes has the folder for itself. */
+  async liveProcesses(): Promise<number> {
+    return 0;
+  }
+
+  renewEpoch(epoch: string, collections: readonly string[]): Promise<void> {
+    return this.#track(async () => {
+      await this.#writer().call('epoch', { epoch, collections });
+    });
+  }
+
+  resetsWritten(run: string): Promise<void> {
+    return this.#track(async () => {
+      await this.#writer().call('resets', run);
     });
   }
 

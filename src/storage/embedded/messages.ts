@@ -69,6 +69,11 @@ export interface WriterTasks {
   /** `more` = scopes are left that this slice did not look at. */
   expire: { takes: ExpireMessage; gives: { readonly rows: number; readonly more: boolean } };
   client: { takes: Row; gives: null };
+  epoch: {
+    takes: { readonly epoch: string; readonly collections: readonly string[] };
+    gives: null;
+  };
+  resets: { takes: string; gives: null };
   close: { takes: null; gives: null };
 }
 

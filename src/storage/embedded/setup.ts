@@ -1,6 +1,7 @@
 /** What setup finds, what it would make, and making it. */
 
-import type { LayoutCheck, SetupStep, StoreMeta, WantedLayout } from '../../core/ports/store.ts';
+import type { PendingResets, StoreMeta } from '../../core/ports/history.ts';
+import type { LayoutCheck, SetupStep, WantedLayout } from '../../core/ports/store.ts';
 import { SCHEMA_LEVEL } from '../../protocol/version.ts';
 import type { Connection } from './connection.ts';
 import { LAYOUT } from './tables.ts';
@@ -22,7 +23,16 @@ export function readStoreMeta(connection: Connection): StoreMeta | null {
     epoch: values.get('epoch') ?? '',
     cursor_key: values.get('cursor_key') ?? '',
     catalogue_hash: values.get('catalogue_hash') ?? '',
+    ...pendingOf(values.get(PENDING)),
   };
+}
+
+const PENDING = 'pending_resets';
+const COLLECTIONS = 'collections';
+
+function pendingOf(text: string | undefined): Pick<StoreMeta, 'pending_resets'> {
+  const pending_resets = JSON.parse(text ?? '[]') as readonly PendingResets[];
+  return pending_resets.length === 0 ? {} : { pending_resets };
 }
 
 /** The steps that lead to the wanted layout. Reads only. */
@@ -79,8 +89,54 @@ export function applySteps(
       ['created_at', new Date(wanted.now_ms).toISOString()],
     ];
     for (const pair of identity) connection.run(KEEP_META, pair);
-    connection.run(PUT_META, ['catalogue_hash', wanted.catalogue_hash]);
+    changeCatalogue(connection, wanted);
     return steps;
+  });
+}
+
+/**
+ * Clients are owed a barrier in a collection that the catalogue did not hold and that has documents:
+ * they passed over its rows, so pull alone would never deliver them.
+ */
+function changeCatalogue(connection: Connection, wanted: WantedLayout): void {
+  const names = wanted.collections.map(({ name }) => name);
+  const before = connection.first<[string]>(READ_META, [COLLECTIONS])?.[0];
+  // A store that was set up before the names were kept cannot tell.
+  const known = new Set<string>(before === undefined ? names : (JSON.parse(before) as string[]));
+  const added = names.filter(
+    (name) => !known.has(name) && connection.first(FIRST_DOCUMENT, [name]) !== undefined,
+  );
+  if (added.length > 0) oweResets(connection, { run: wanted.new_epoch, collections: added });
+  connection.run(PUT_META, [COLLECTIONS, JSON.stringify(names)]);
+  connection.run(PUT_META, ['catalogue_hash', wanted.catalogue_hash]);
+}
+
+const READ_META = 'SELECT value FROM sync_meta WHERE key = ?';
+const FIRST_DOCUMENT = 'SELECT 1 FROM sync_documents WHERE collection = ? LIMIT 1';
+
+function readPending(connection: Connection): readonly PendingResets[] {
+  const { pending_resets = [] } = pendingOf(connection.first<[string]>(READ_META, [PENDING])?.[0]);
+  return pending_resets;
+}
+
+function oweResets(connection: Connection, resets: PendingResets): void {
+  const pending = [...readPending(connection), resets];
+  connection.run(PUT_META, [PENDING, JSON.stringify(pending)]);
+}
+
+/** Begins another history; its barriers are owed until `resetsWritten`. */
+export function renewEpoch(connection: Connection, epoch: string, names: readonly string[]): void {
+  connection.transaction('BEGIN IMMEDIATE', () => {
+    connection.run(PUT_META, ['epoch', epoch]);
+    oweResets(connection, { run: epoch, collections: names });
+  });
+}
+
+/** The barriers of a run stand. */
+export function resetsWritten(connection: Connection, run: string): void {
+  connection.transaction('BEGIN IMMEDIATE', () => {
+    const left = readPending(connection).filter((one) => one.run !== run);
+    connection.run(PUT_META, [PENDING, JSON.stringify(left)]);
   });
 }
 

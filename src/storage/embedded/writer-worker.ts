@@ -10,7 +10,7 @@ import { databaseFile } from './data-folder.ts';
 import { Expiry, pruneSlice } from './expiry.ts';
 import { FatalError, loadGroup, writeGroup } from './group-transaction.ts';
 import type { TaskRequest, WriterTasks } from './messages.ts';
-import { applySteps } from './setup.ts';
+import { applySteps, renewEpoch, resetsWritten } from './setup.ts';
 import { sqliteDriver } from './sqlite-driver.ts';
 import { failureOf } from './worker-failure.ts';
 import { Inbox, type WorkerStart } from './worker-inbox.ts';
@@ -93,6 +93,14 @@ class Writer {
         return this.#expiry.slice(request.input as WriterTasks['expire']['takes']);
       case 'client':
         this.#connection.run(RECORD_CLIENT, request.input as WriterTasks['client']['takes']);
+        return null;
+      case 'epoch': {
+        const { epoch, collections } = request.input as WriterTasks['epoch']['takes'];
+        renewEpoch(this.#connection, epoch, collections);
+        return null;
+      }
+      case 'resets':
+        resetsWritten(this.#connection, request.input as WriterTasks['resets']['takes']);
         return null;
       case 'close':
         this.#checkpointer.atClose();

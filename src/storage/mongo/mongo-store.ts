@@ -18,7 +18,8 @@ import {
 import { countOplog, countUnmigrated, prune, recordClient } from './mongo-upkeep.ts';
 import { openWalk } from './mongo-walk.ts';
 import { TransactionSessions } from './sessions.ts';
-import { applySetup, checkLayout, planSetup, readMeta } from './setup.ts';
+import { readMeta, renewEpoch, resetsWritten } from './meta.ts';
+import { applySetup, checkLayout, planSetup } from './setup.ts';
 import { type Connection, connect, connectShared } from './topology.ts';
 
 /** What the store is opened with. */
@@ -114,6 +115,10 @@ function storeOver(context: CommitContext): SyncStore {
     countOplog: () => guarded(() => countOplog(db)),
     countUnmigrated: (collection) => guarded(() => countUnmigrated(db, collection)),
     recordClient: (client_record) => guarded(() => recordClient(db, client_record)),
+    announce: () => guarded(() => sessions.start()),
+    liveProcesses: () => guarded(() => sessions.countLive()),
+    renewEpoch: (epoch, names) => guarded(() => renewEpoch(db, epoch, names)),
+    resetsWritten: (run) => guarded(() => resetsWritten(db, run)),
     close: async () => {
       await sessions.close().catch(() => undefined);
       if (!shared) await client.close();

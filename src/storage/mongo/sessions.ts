@@ -11,12 +11,11 @@ import type { ClientSession, Collection, Document } from 'mongodb';
 import type { Clock } from '../../core/ports/system.ts';
 import { COMMIT_SLOTS_MAX } from '../../protocol/pure/limits.ts';
 import { engineCollection, type StoredRecord } from './collections.ts';
+import { countLiveProcesses, listProcesses } from './live-processes.ts';
 import type { Connection } from './topology.ts';
 
 /** How often a process refreshes its document, ms. */
 const REFRESH_EVERY_MS = 2_000;
-/** Age by the database's clock after which a process counts as dead, ms. */
-const DEAD_AFTER_MS = 6_000;
 /** How long the refreshing loop may outlive `close`, ms. */
 const TICK_MS = 250;
 
@@ -66,16 +65,16 @@ export class TransactionSessions {
     else this.#free.push(session);
   }
 
+  /** Other processes that refreshed their document lately. */
+  countLive(): Promise<number> {
+    return countLiveProcesses(this.#connection.db, this.#id);
+  }
+
   /** Kills the transactions of processes that stopped refreshing. */
   async freeDeadNodes(): Promise<void> {
-    const nodes = await this.#nodes
-      .aggregate<StoredRecord>([
-        { $match: { _id: { $regex: '^node:', $ne: this.#id } } },
-        { $set: { now: '$$NOW' } },
-      ])
-      .toArray();
-    for (const { _id, sessions, at, now } of nodes) {
-      if (now - at <= DEAD_AFTER_MS) continue;
+    for (const { record, dead } of await listProcesses(this.#connection.db, this.#id)) {
+      if (!dead) continue;
+      const { _id, sessions, at } = record;
       await this.#connection.client.db('admin').command({ killSessions: sessions });
       await this.#nodes.deleteOne({ _id, at });
     }

@@ -5,21 +5,15 @@ import {
   type LayoutCheck,
   type SetupStep,
   StoreError,
-  type StoreMeta,
   type WantedLayout,
 } from '../../core/ports/store.ts';
-import { SCHEMA_LEVEL } from '../../protocol/version.ts';
-import { ENGINE_COLLECTIONS, engineCollection } from './collections.ts';
+import { ENGINE_COLLECTIONS } from './collections.ts';
 import { isDuplicateKeyError } from './driver-errors.ts';
 import { compareIndex, type WantedIndex, wantedIndexes } from './indexes.ts';
+import { type PlannedStep, planMeta } from './meta.ts';
+import { noteCollections, recordCreations } from './setup-record.ts';
 
 const NAMESPACE_EXISTS = 48;
-
-/** A step with the work that carries it out. */
-interface PlannedStep {
-  readonly step: SetupStep;
-  apply(): Promise<void>;
-}
 
 /** What `applySetup` would do. Reads only. */
 export async function planSetup(db: Db, wanted: WantedLayout): Promise<readonly SetupStep[]> {
@@ -35,7 +29,19 @@ export async function applySetup(db: Db, wanted: WantedLayout): Promise<readonly
       'the database holds something that init must not change',
     );
   }
-  for (const step of steps) await step.apply();
+  await recordCreations(
+    db,
+    wanted,
+    steps.map(({ step }) => step),
+  );
+  const meta = steps.filter(({ step }) => step.kind === 'meta');
+  for (const step of steps) if (!meta.includes(step)) await step.apply();
+  await noteCollections(
+    db,
+    wanted.collections.map(({ name }) => name),
+  );
+  // The identity comes last, so that a store that has one has its collections and indexes.
+  for (const step of meta) await step.apply();
   return steps.map(({ step }) => step);
 }
 
@@ -48,14 +54,6 @@ export async function checkLayout(db: Db, wanted: WantedLayout): Promise<readonl
     ok: action === 'present' || (kind === 'meta' && action === 'change'),
     detail: action === 'present' ? detail : `${action}: ${detail}`,
   }));
-}
-
-/** Identity of the store's history; null before the first setup. */
-export async function readMeta(db: Db): Promise<StoreMeta | null> {
-  const found = await engineCollection(db, 'sync_meta').findOne({ _id: 'meta' });
-  if (found === null) return null;
-  const { schema_level, epoch, cursor_key, catalogue_hash } = found;
-  return { schema_level, epoch, cursor_key, catalogue_hash };
 }
 
 async function planSteps(db: Db, wanted: WantedLayout): Promise<readonly PlannedStep[]> {
@@ -174,48 +172,4 @@ function setLifetime(db: Db, index: WantedIndex): Promise<Document> {
 
 async function dropExpiry(db: Db, index: WantedIndex): Promise<void> {
   await db.collection(index.collection).dropIndex({ ...index.key } as unknown as string);
-}
-
-async function planMeta(db: Db, wanted: WantedLayout): Promise<PlannedStep> {
-  const meta = await readMeta(db);
-  const of = (action: SetupStep['action'], detail: string, apply: () => Promise<unknown>) => ({
-    step: { action, kind: 'meta' as const, name: 'sync_meta', detail },
-    apply: async () => {
-      await apply();
-    },
-  });
-  if (meta === null) return of('create', 'identity of this store', () => createMeta(db, wanted));
-  if (meta.schema_level !== SCHEMA_LEVEL) {
-    return of('blocked', `schema level ${meta.schema_level}, not ${SCHEMA_LEVEL}`, async () => {});
-  }
-  if (meta.catalogue_hash === wanted.catalogue_hash) {
-    return of('present', `schema level ${SCHEMA_LEVEL}`, async () => {});
-  }
-  const { catalogue_hash } = wanted;
-  return of('change', "the collections' configuration changed", () =>
-    engineCollection(db, 'sync_meta').updateOne({ _id: 'meta' }, { $set: { catalogue_hash } }),
-  );
-}
-
-/** Written last, so that a store with an identity has its collections and indexes. */
-async function createMeta(db: Db, wanted: WantedLayout): Promise<void> {
-  const { new_epoch, new_cursor_key, catalogue_hash } = wanted;
-  const fresh = {
-    schema_level: SCHEMA_LEVEL,
-    epoch: new_epoch,
-    cursor_key: new_cursor_key,
-    catalogue_hash,
-  };
-  const upsert = () =>
-    engineCollection(db, 'sync_meta').updateOne(
-      { _id: 'meta' },
-      { $setOnInsert: fresh, $currentDate: { created_at: true } },
-      { upsert: true },
-    );
-  try {
-    await upsert();
-  } catch (error) {
-    if (!isDuplicateKeyError(error)) throw error;
-    await upsert();
-  }
 }

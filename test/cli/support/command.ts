@@ -145,6 +145,17 @@ export async function push(url: string, token: string, body: string): Promise<vo
   assert.equal(answer.results?.[0]?.status, 'accepted', JSON.stringify(answer));
 }
 
+/** Pulls everything after a version; the answer's body. */
+export async function pull(
+  url: string,
+  token: string,
+  since: string,
+): Promise<Record<string, unknown>> {
+  const headers = { authorization: `Bearer ${token}` };
+  const response = await fetch(`${url}/sync/pull?since=${since}`, { headers });
+  return (await response.json()) as Record<string, unknown>;
+}
+
 /** Lines of JSON as values. */
 export function jsonLines(text: string): Record<string, unknown>[] {
   return text

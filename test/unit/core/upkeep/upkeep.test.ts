@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { LayoutCheck, StoreMeta, WantedLayout } from '../../../../src/core/ports/store.ts';
+import type { StoreMeta } from '../../../../src/core/ports/history.ts';
+import type { LayoutCheck, WantedLayout } from '../../../../src/core/ports/store.ts';
 import {
   countInvisible,
   ensureLayout,
