@@ -132,6 +132,7 @@ async function assemble(parts: Parts, access: Access): Promise<Product> {
   const state = { draining: false };
   const { createRequestLog } = await import('./observability/request-log.ts');
   const stopRetention = startRetention(parts);
+  const stopCapture = startCapture(engine, config);
   if (!config.push.enabled) {
     logger.warn('push.disabled', 'devices may read only', {
       hint: 'their pushes are answered 503 and wait; set push.enabled: true to take them',
@@ -157,6 +158,7 @@ async function assemble(parts: Parts, access: Access): Promise<Product> {
     },
     async close() {
       await engine.drain();
+      await stopCapture();
       await stopRetention();
       await store.close();
       if (state.draining) logger.info('server.stopped', 'server stopped');
@@ -243,6 +245,21 @@ async function warnAboutStore(
       hint: 'documents that did not enter by push need "migrate", which arrives with the next version',
     });
   }
+}
+
+/** Looks for writes of other programs to the collections that ask for it. Returns how to stop. */
+function startCapture(engine: SyncEngine, config: Config): () => Promise<void> {
+  const collections = config.collections.flatMap(({ name, capture }) =>
+    capture === 'adopt' ? [name] : [],
+  );
+  if (collections.length === 0 || engine.adoption === null) return async () => {};
+  const stop = new AbortController();
+  const rescan_ms = config.capture_rescan_seconds * 1_000;
+  const running = engine.adoption.capture({ collections, rescan_ms, signal: stop.signal });
+  return () => {
+    stop.abort();
+    return running;
+  };
 }
 
 /** Stores that expire rows themselves need no help. Returns how to stop. */

@@ -115,9 +115,15 @@ function addServing(program: Command, add: Add): void {
         'import movies movies.csv --scope shared --csv-types infer --dry-run',
       ]),
     );
-  add(program, 'migrate', () => import('./commands/migrate.ts')).description(
-    'Adopt existing documents (arrives with the next version).',
-  );
+  add(program, 'migrate', () => import('./commands/migrate.ts'))
+    .description('Adopt the documents that are there: shows the plan, can be stopped and resumed.')
+    .option('--dry-run', 'show the plan only')
+    .option('--collection <names>', 'only these collections, separated by commas')
+    .option('--batch <number>', 'documents per step, 1 to 5000 (default: 500)')
+    .option('--allow-skipped', 'go on although some documents cannot be adopted')
+    .option('--restart', 'begin a run that was stopped from its start')
+    .option('--verify', 'check every version, hash and head instead')
+    .addHelpText('after', examples(['migrate --dry-run', 'migrate', 'migrate --verify']));
 }
 
 function addTools(program: Command, add: Add): void {

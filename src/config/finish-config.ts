@@ -168,7 +168,7 @@ function checkCollections(config: Config, { placeOf }: Sources, problems: Config
   }
   const seen = new Set<string>();
   for (const [index, options] of config.collections.entries()) {
-    const { name, scope, scope_field, tombstones } = options;
+    const { name, scope, scope_field, tombstones, capture } = options;
     if (seen.has(name)) {
       problems.push({
         where: placeOf(['collections', index]),
@@ -177,6 +177,13 @@ function checkCollections(config: Config, { placeOf }: Sources, problems: Config
       });
     }
     seen.add(name);
+    if (capture === 'adopt' && config.store === 'embedded') {
+      problems.push({
+        where: placeOf(['collections', name, 'capture']),
+        key: `collections.${name}`,
+        message: 'capture is for the MongoDB store: nobody else writes to the embedded one',
+      });
+    }
     if (scope !== undefined && scope_field !== undefined) {
       problems.push({
         where: placeOf(['collections', name, 'scope']),

@@ -8,6 +8,7 @@ import type { ServerChangesRequest } from '../protocol/server-changes.ts';
 import type { Capabilities } from '../protocol/status.ts';
 import type { RequestContext } from './context.ts';
 import { describeCapabilities } from './capabilities.ts';
+import { Adoption } from './foreign/adoption.ts';
 import { HybridClock } from './hybrid-clock.ts';
 import type { EngineOptions } from './parts.ts';
 import type { FullAnswer, PullAnswer } from './pull/answers.ts';
@@ -37,6 +38,11 @@ export class SyncEngine {
       queue: new CommitQueue((scope_id, jobs) => commitPushes(core, scope_id, jobs)),
       clients: new SeenClients(options.store, options.system.clock),
     };
+  }
+
+  /** Adoption and capture; null for a store that no other program writes to. */
+  get adoption(): Adoption | null {
+    return this.#parts.store.foreign === null ? null : new Adoption(this.#parts);
   }
 
   /** History of this store, for `Sync-Epoch`. */

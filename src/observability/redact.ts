@@ -18,6 +18,7 @@ export const LOG_FIELDS = [
   'collections',
   'doc_id',
   'winner',
+  'verdict',
   'version',
   'head',
   'head_lead_ms',

@@ -38,9 +38,40 @@ const HANDLERS: Handlers = {
   'pull.served': onPullServed,
   'resync.required': onResyncRequired,
   'full.page': onFullPage,
+  'foreign.adopted': onForeignAdopted,
+  'capture.state': onCaptureState,
   'retention.pruned': onPruned,
   'clock.held_back': onClockHeldBack,
 };
+
+/** A refused or homeless document needs a person; the rest is ordinary work. */
+function onForeignAdopted(
+  event: EventOf<'foreign.adopted'>,
+  { logger, metrics }: TelemetrySinkOptions,
+): void {
+  const { event: name, ...facts } = event;
+  const { collection, verdict, documents } = event;
+  metrics.foreignWrites.inc(
+    { collection: metrics.collectionLabel(collection), verdict },
+    documents,
+  );
+  if (verdict === 'refused' || verdict === 'unavailable') {
+    logger.warn(name, 'documents of other programs could not be taken over', facts);
+  } else {
+    logger.info(name, 'documents of other programs were taken over', facts);
+  }
+}
+
+function onCaptureState(event: EventOf<'capture.state'>, { logger }: TelemetrySinkOptions): void {
+  const { event: name, state, reason, cause } = event;
+  if (state === 'failed') {
+    logger.error(name, 'capture failed and is taken up again', { reason, err: cause });
+  } else if (state === 'comparing') {
+    logger.warn(name, 'capture compares whole collections', { reason });
+  } else {
+    logger.info(name, 'capture follows the change stream');
+  }
+}
 
 function onPushCommitted(
   event: EventOf<'push.committed'>,

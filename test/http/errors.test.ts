@@ -66,6 +66,7 @@ describe('[HT-21] errors', () => {
     locked: 'database_unavailable',
     failed: 'internal',
     layout_blocked: 'internal',
+    history_lost: 'database_unavailable',
   };
   for (const [kind, code] of Object.entries(kinds)) {
     test(`[HT-21] a store that fails with ${kind} is ${code}`, async () => {

@@ -8,9 +8,15 @@ import type { Digest } from '../../protocol/pure/hash.ts';
 import { type Hlc, parseHlc } from '../../protocol/pure/hlc.ts';
 import type { Catalogue } from '../collections.ts';
 import type { DecisionInput } from '../commit-decision.ts';
-import type { DocumentTrace, Origin, StoredDocument } from '../ports/records.ts';
 import { isTombstone } from '../ports/group-rules.ts';
-import type { ChangeRef, Decision, DocumentKey, DocumentWrite } from '../ports/store.ts';
+import type { DocumentTrace, Origin, Receipt, StoredDocument } from '../ports/records.ts';
+import type {
+  ChangeRef,
+  Decision,
+  DocumentKey,
+  DocumentWrite,
+  ReceiptKey,
+} from '../ports/store.ts';
 import {
   type DocumentState,
   documentKey,
@@ -44,6 +50,8 @@ export interface ForeignOptions {
   readonly mode: 'rows' | 'stamps';
   readonly origin: Origin;
   readonly actor_id?: string | null;
+  /** Left as a receipt when a document was stamped, so that the scope gets its barrier later. */
+  readonly mark?: ReceiptKey;
 }
 
 /** Everything the decision depends on. */
@@ -77,6 +85,7 @@ export function decideForeign(input: ForeignInput): Decision<readonly ForeignVer
     plan: {
       ...plan,
       documents: [...plan.documents, ...work.releases],
+      receipts: outcome.includes('stamped') ? markOf(input) : [],
       traces: {
         put: [...(plan.traces?.put ?? []), ...work.newTraces],
         drop: [...(plan.traces?.drop ?? []), ...work.staleTraces],
@@ -86,6 +95,27 @@ export function decideForeign(input: ForeignInput): Decision<readonly ForeignVer
     },
     outcome,
   };
+}
+
+/** The mark of the adoption, unless an earlier batch left it. */
+function markOf({ options, scope_id, snapshot, keys }: ForeignInput): readonly Receipt[] {
+  const { mark } = options;
+  const known = snapshot.receipts.some(({ mutation_id }) => mutation_id === mark?.mutation_id);
+  if (mark === undefined || known) return [];
+  const { actor_id, client_id, mutation_id } = mark;
+  const result = {
+    status: 'accepted',
+    resolution: 'applied',
+    new_version: null,
+    server_version: null,
+    bundle_seq: null,
+  } as const;
+  return [
+    {
+      ...{ scope_id, actor_id, client_id, mutation_id, hash: '', result },
+      ...{ collection: keys[0]?.collection ?? '', doc_id: '', at_ms: snapshot.now_ms },
+    },
+  ];
 }
 
 interface Work {

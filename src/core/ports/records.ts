@@ -3,6 +3,12 @@
 import type { JsonObject } from '../../protocol/pure/canonical-json.ts';
 import type { Hlc } from '../../protocol/pure/hlc.ts';
 
+/** A document by collection and canonical id. */
+export interface DocumentKey {
+  readonly collection: string;
+  readonly doc_id: string;
+}
+
 /** The head of a scope: the newest version and the counters. An absent head has version "" and zeros. */
 export interface ScopeHead {
   readonly scope_id: string;

@@ -13,8 +13,10 @@ import type { RejectionCode } from '../../protocol/pure/error-codes.ts';
 import type { Hlc } from '../../protocol/pure/hlc.ts';
 import type { IdType } from '../../protocol/pure/ids.ts';
 import type { HistoryUpkeep, StoreMeta } from './history.ts';
+import type { ForeignStore } from './foreign.ts';
 import type {
   ConflictEntry,
+  DocumentKey,
   DocumentTrace,
   Operation,
   OplogRow,
@@ -25,18 +27,14 @@ import type {
   Tombstone,
 } from './records.ts';
 
+export type { DocumentKey } from './records.ts';
+
 /** Who made a mutation, and its id. Looked up over all scopes that the identity holds. */
 export interface ReceiptKey {
   readonly scope_ids: readonly string[];
   readonly actor_id: string;
   readonly client_id: string;
   readonly mutation_id: string;
-}
-
-/** A document by collection and canonical id. */
-export interface DocumentKey {
-  readonly collection: string;
-  readonly doc_id: string;
 }
 
 /** What `commitGroup` reads under the head lock. */
@@ -141,10 +139,7 @@ export interface GroupPlan {
     readonly put: readonly DocumentTrace[];
     readonly drop: readonly (DocumentKey & { readonly scope_id: string })[];
   };
-  /**
-   * The head after the group. Without a row its version and counters are the snapshot's; its clock
-   * may be ahead, when versions were drawn for documents alone.
-   */
+  /** The head after the group. Without a row only its clock may move: by versions of documents alone. */
   readonly head: ScopeHead;
 }
 
@@ -359,6 +354,8 @@ export interface StoreCapabilities {
  */
 export interface SyncStore extends ScopeReads, OplogReads, DocumentReads, Upkeep {
   readonly capabilities: StoreCapabilities;
+  /** Null for a store that no other program writes to. */
+  readonly foreign: ForeignStore | null;
   commitGroup<T>(scope_id: string, group: CommitGroup<T>): Promise<Committed<T>>;
 }
 
@@ -379,7 +376,9 @@ export type StoreErrorKind =
   /** Another process holds the store (embedded) or a newer schema is there. */
   | 'locked'
   /** `applySetup` met a blocked step. */
-  | 'layout_blocked';
+  | 'layout_blocked'
+  /** The database has forgotten the place that a feed should go on from. */
+  | 'history_lost';
 
 /** A failure of the store. The message is static text without addresses or data. */
 export class StoreError extends Error {

@@ -1,6 +1,7 @@
 /** Events that the engine emits after the fact. The core neither logs nor counts. */
 
 import type { StaleReason } from '../../protocol/pure/error-codes.ts';
+import type { Origin } from './records.ts';
 
 /** One conflict of a push, for the counter and the log. No documents. */
 export interface ConflictFact {
@@ -75,6 +76,20 @@ export type EngineEvent =
       readonly first: boolean;
       readonly documents: number;
       readonly ms: number;
+    }
+  | {
+      readonly event: 'foreign.adopted';
+      readonly scope_id: string;
+      readonly collection: string;
+      readonly verdict: string;
+      readonly origin: Origin;
+      readonly documents: number;
+    }
+  | {
+      readonly event: 'capture.state';
+      readonly state: 'following' | 'comparing' | 'failed';
+      readonly reason: string;
+      readonly cause?: unknown;
     }
   | { readonly event: 'retention.pruned'; readonly rows: number }
   | { readonly event: 'clock.held_back'; readonly jump_ms: number };

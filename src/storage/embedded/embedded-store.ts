@@ -149,6 +149,7 @@ class EmbeddedStore implements SyncStore {
     retention: 'own',
     change_feed: 'poll',
   };
+  readonly foreign = null;
   readonly #parts: StoreParts;
   readonly #running = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;

@@ -130,6 +130,34 @@ export function toStoreError(error: unknown): unknown {
     : new StoreError('failed', 'the database refused a statement', { cause: root });
 }
 
+/** True when a cursor must be opened again: it expired, or the connection under it broke. */
+export function isCursorLost(error: unknown): boolean {
+  const CURSOR_NOT_FOUND = 43;
+  const root = rootOf(error);
+  return (
+    isSocketError(root) ||
+    root instanceof MongoNetworkError ||
+    (root instanceof MongoServerError && root.code === CURSOR_NOT_FOUND)
+  );
+}
+
+/** Codes with which a change stream ends for good: its place is no longer in the database's log. */
+const HISTORY_LOST_CODES = new Set([136, 260, 280, 286]);
+/** Codes of a deployment, or of rights, that give no change stream at all. */
+const NO_STREAM_CODES = new Set([13, 20, 59, 115, 303, 40_573, 40_324]);
+
+/** What the end of a change stream means. */
+export function toFeedError(error: unknown): unknown {
+  const code = error instanceof MongoServerError ? Number(error.code) : 0;
+  if (HISTORY_LOST_CODES.has(code)) {
+    return new StoreError('history_lost', 'the change stream cannot go on', { cause: error });
+  }
+  if (NO_STREAM_CODES.has(code)) {
+    return new StoreError('unsupported', 'the database gives no change stream', { cause: error });
+  }
+  return toStoreError(error);
+}
+
 /** Runs a read or a single write outside a transaction; driver errors become `StoreError`. */
 export async function guarded<T>(work: () => Promise<T>): Promise<T> {
   try {

@@ -1,9 +1,11 @@
 /** `SyncStore` on a MongoDB replica set: where the parts of the adapter meet. */
 
 import { randomInt } from 'node:crypto';
+import type { ForeignStore } from '../../core/ports/foreign.ts';
 import type { Clock } from '../../core/ports/system.ts';
 import type { StoreCapabilities, SyncStore, WantedCollection } from '../../core/ports/store.ts';
 import { guarded } from './driver-errors.ts';
+import { createForeignStore } from './foreign-store.ts';
 import { type CommitContext, commitGroup } from './mongo-commit-group.ts';
 import type { IdTypes } from './mongo-load.ts';
 import {
@@ -74,7 +76,8 @@ export async function createMongoStore(
     collections.flatMap(({ name, tombstones }) => (tombstones === 'in_place' ? name : [])),
   );
   const context = { connection, sessions, clock, random, id_types, in_place, now_expression };
-  const store = storeOver(context);
+  const foreign = createForeignStore({ connection, node_id, clock, id_types });
+  const store = storeOver(context, foreign);
   if (options.mode !== 'tool') {
     try {
       await guarded(() => sessions.start());
@@ -86,11 +89,12 @@ export async function createMongoStore(
   return store;
 }
 
-function storeOver(context: CommitContext): SyncStore {
+function storeOver(context: CommitContext, foreign: ForeignStore): SyncStore {
   const { connection, sessions, id_types } = context;
   const { db, client, shared = false } = connection;
   return {
     capabilities: CAPABILITIES,
+    foreign,
     commitGroup: (scope_id, group) => commitGroup(context, scope_id, group),
     readScope: (scope_id, since) => guarded(() => readScope(db, scope_id, since)),
     confirmHead: (scope_id) => guarded(() => confirmHead(db, scope_id)),

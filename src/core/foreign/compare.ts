@@ -1,0 +1,227 @@
+/** Compares whole collections with what the engine knows, and takes over what differs. */
+
+import { documentHash, type Digest } from '../../protocol/pure/hash.ts';
+import type { CollectionPolicy } from '../collections.ts';
+import { invariant } from '../invariant.ts';
+import type { EngineCore } from '../parts.ts';
+import type { ForeignStore, ScannedDocument } from '../ports/foreign.ts';
+import { isTombstone } from '../ports/group-rules.ts';
+import type { DocumentTrace, StoredDocument } from '../ports/records.ts';
+import { adoptDocuments, type ForeignDocument } from './adopt.ts';
+import { declaredScope } from './declared-scope.ts';
+import type { ForeignOptions, ForeignVerdict } from './decide-foreign.ts';
+import { RESET_AUTHOR } from './write-resets.ts';
+
+/** What a comparison is told beside the collection. */
+export interface CompareOptions extends Omit<ForeignOptions, 'mark'> {
+  readonly position?: string | null;
+  readonly batch_size?: number;
+  /** Name of the adoption whose mark stamped scopes get. */
+  readonly mark?: string;
+  /** Documents over this size get no version, bytes; absent = no limit. */
+  readonly max_bytes?: number;
+}
+
+/** One batch of a comparison. */
+export interface CompareStep {
+  readonly position: string;
+  readonly scanned: number;
+  readonly verdicts: Readonly<Partial<Record<ForeignVerdict | SkippedReason, number>>>;
+}
+
+/** Why a document was not looked at. */
+export type SkippedReason = 'other_id_type' | 'no_scope' | 'too_large';
+
+const BATCH_SIZE = 500;
+/** Scopes whose groups are committed at the same time. */
+const SCOPES_AT_ONCE = 8;
+/** Scopes that one document may pass through in one look. */
+const MOVES_MAX = 3;
+
+/** The port to foreign documents, which this engine's store has. */
+export function foreignOf(core: Pick<EngineCore, 'store'>): ForeignStore {
+  const { foreign } = core.store;
+  invariant(foreign !== null, 'only a store that others write to is compared');
+  return foreign;
+}
+
+/** Scans a collection in `_id` order; each step is durable when it is given back. */
+export async function* compareCollection(
+  core: EngineCore,
+  collection: string,
+  options: CompareOptions,
+): AsyncGenerator<CompareStep> {
+  const policy = core.catalogue.get(collection);
+  invariant(policy !== undefined, 'a compared collection is configured');
+  const foreign = foreignOf(core);
+  const { position = null, batch_size = BATCH_SIZE } = options;
+  for await (const batch of foreign.scan(collection, { position, batch_size })) {
+    const judged = batch.documents.map((found) =>
+      judge(found, policy, { digest: core.system.crypto.sha256, ...options }),
+    );
+    const different = judged.flatMap((one) => (typeof one === 'string' ? [] : one));
+    const untraced = policy.capture ? await withoutTrace(foreign, batch.documents, policy) : [];
+    const verdicts = await adoptByScope(core, [...different, ...untraced], options);
+    const counts = new Map<string, number>();
+    const skipped = judged.filter((one) => typeof one === 'string' && one !== 'known');
+    for (const one of [...verdicts, ...skipped] as string[]) {
+      counts.set(one, (counts.get(one) ?? 0) + 1);
+    }
+    yield {
+      position: batch.position,
+      scanned: batch.documents.length,
+      verdicts: Object.fromEntries(counts),
+    };
+  }
+}
+
+/** Takes over documents that another program deleted: those whose traces have no document. */
+export async function compareTraces(
+  core: EngineCore,
+  collection: string,
+  options: CompareOptions,
+): Promise<void> {
+  const foreign = foreignOf(core);
+  for await (const traces of foreign.scanTraces(collection, BATCH_SIZE)) {
+    const found = await foreign.findDocuments(traces);
+    const there = new Set(found.map(({ doc_id }) => doc_id));
+    const gone = traces.filter(({ doc_id }) => !there.has(doc_id));
+    await adoptByScope(core, gone.map(targetOf), options);
+  }
+}
+
+/** A document with the scope that has to look at it. */
+export interface ScopedDocument extends ForeignDocument {
+  readonly scope_id: string;
+}
+
+function targetOf({ scope_id, collection, doc_id }: DocumentTrace): ScopedDocument {
+  return { scope_id, collection, doc_id, bytes: 0 };
+}
+
+/** Commits scope by scope; documents that changed scope are handed to the new one. */
+export async function adoptByScope(
+  core: EngineCore,
+  documents: readonly ScopedDocument[],
+  options: CompareOptions,
+): Promise<readonly ForeignVerdict[]> {
+  const verdicts: ForeignVerdict[] = [];
+  let next = documents;
+  // One that moves on and on while it is looked at is left to its next hint.
+  for (let moves = 0; next.length > 0 && moves <= MOVES_MAX; moves += 1) {
+    const moved: ScopedDocument[] = [];
+    await eachOf([...byScope(next)], SCOPES_AT_ONCE, async ([scope_id, own]) => {
+      const how = { documents: own, options: withMark(options, scope_id) };
+      const found = await adoptDocuments(core, scope_id, how);
+      verdicts.push(...found);
+      moved.push(...own.filter((_, index) => found[index] === 'moved'));
+    });
+    next = moved.length === 0 ? [] : await movedTo(core, moved);
+  }
+  return verdicts;
+}
+
+function byScope(documents: readonly ScopedDocument[]): Map<string, ScopedDocument[]> {
+  const scopes = new Map<string, ScopedDocument[]>();
+  for (const document of documents) {
+    const own = scopes.get(document.scope_id);
+    if (own === undefined) scopes.set(document.scope_id, [document]);
+    else own.push(document);
+  }
+  return scopes;
+}
+
+/** The scopes that documents name that left another one. */
+async function movedTo(
+  core: EngineCore,
+  moved: readonly ForeignDocument[],
+): Promise<readonly ScopedDocument[]> {
+  const found = await foreignOf(core).findDocuments(moved);
+  return found.flatMap((document) => {
+    const policy = core.catalogue.get(document.collection);
+    const scope_id = policy === undefined ? null : scopeOf(document, policy);
+    const { collection, doc_id } = document;
+    return scope_id === null ? [] : [{ scope_id, collection, doc_id, bytes: 0 }];
+  });
+}
+
+function withMark({ mark, ...options }: CompareOptions, scope_id: string): ForeignOptions {
+  const { mode, origin, actor_id } = options;
+  const plain = { mode, origin, ...(actor_id === undefined ? {} : { actor_id }) };
+  return mark === undefined ? plain : { ...plain, mark: markKey(mark, [scope_id]) };
+}
+
+/** The receipt that says that an adoption stamped documents of a scope. */
+export function markKey(mark: string, scope_ids: readonly string[]) {
+  const mutation_id = `stamped:${mark}`;
+  return { scope_ids, actor_id: RESET_AUTHOR, client_id: RESET_AUTHOR, mutation_id };
+}
+
+/** What has to look at a scanned document, or why nobody does. */
+function judge(
+  { document, bytes }: ScannedDocument,
+  policy: CollectionPolicy,
+  options: { readonly digest: Digest; readonly max_bytes?: number },
+): ScopedDocument | SkippedReason | 'known' {
+  if (document === null) return 'other_id_type';
+  if (isKnown(document, policy, options.digest)) return 'known';
+  const scope_id = scopeOf(document, policy);
+  if (scope_id === null) return 'no_scope';
+  if (bytes > (options.max_bytes ?? Number.POSITIVE_INFINITY)) return 'too_large';
+  const { collection, doc_id } = document;
+  return { scope_id, collection, doc_id, bytes };
+}
+
+/** True when the document is as the engine wrote it, in the scope that its content names. */
+export function isKnown(
+  document: StoredDocument,
+  policy: CollectionPolicy,
+  digest: Digest,
+): boolean {
+  const { version, scope_id, hash, soft_deleted, data } = document;
+  // A tombstone in place that an earlier server left has no stamp yet.
+  if (isTombstone(document)) return scope_id !== null && document.change_version !== null;
+  if (version === null || scope_id === null || hash === null || soft_deleted === true) return false;
+  const declared = declaredScope(data, policy);
+  return (declared === null || declared === scope_id) && hash === documentHash(digest, data);
+}
+
+/** The scope that a document is in; one that has none yet is in the scope that it names. */
+export function scopeOf(document: StoredDocument, policy: CollectionPolicy): string | null {
+  return document.scope_id ?? declaredScope(document.data, policy);
+}
+
+/** Known documents of a captured collection that no trace was kept of. */
+async function withoutTrace(
+  foreign: ForeignStore,
+  scanned: readonly ScannedDocument[],
+  policy: CollectionPolicy,
+): Promise<readonly ScopedDocument[]> {
+  const stamped = scanned.flatMap(({ document }) =>
+    document?.hash === null || document?.scope_id == null ? [] : [document],
+  );
+  if (stamped.length === 0) return [];
+  const traces = await foreign.findTraces(stamped);
+  const traced = new Set(traces.map(({ doc_id, scope_id }) => `${scope_id}\u0000${doc_id}`));
+  return stamped.flatMap(({ doc_id, scope_id }) =>
+    scope_id === null || traced.has(`${scope_id}\u0000${doc_id}`)
+      ? []
+      : [{ scope_id, collection: policy.name, doc_id, bytes: 0 }],
+  );
+}
+
+/** Runs `work` for each item, at most `most` at once. The first failure ends it. */
+async function eachOf<T>(
+  items: readonly T[],
+  most: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const left = [...items];
+  const worker = async (): Promise<void> => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item);
+  };
+  const workers = Array.from({ length: Math.min(most, items.length) }, worker);
+  const ended = await Promise.allSettled(workers);
+  const failed = ended.find((one) => one.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
