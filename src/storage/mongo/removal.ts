@@ -9,6 +9,7 @@ import type { RemovalProgress, RemovalStep, StoreRemoval } from '../../core/port
 import { StoreError, type WantedLayout } from '../../core/ports/store.ts';
 import { ENGINE_COLLECTIONS, engineCollection } from './collections.ts';
 import { guarded } from './driver-errors.ts';
+import { putBackEarlierLog } from './earlier-log.ts';
 import { countLiveProcesses } from './live-processes.ts';
 import {
   assumedRecord,
@@ -72,7 +73,9 @@ async function survey(db: Db, wanted: WantedLayout): Promise<Survey> {
   for (const name of names) {
     if (there.has(name)) business.push(await surveyCollection(db, name, record));
   }
-  const engine = ENGINE_COLLECTIONS.filter((name) => there.has(name)).map((name) => ({
+  const isThere = (name: string) =>
+    there.has(name) || (name === 'sync_oplog' && record?.earlier_log === true);
+  const engine = ENGINE_COLLECTIONS.filter(isThere).map((name) => ({
     name,
     created: record?.created_collections.includes(name) ?? false,
   }));
@@ -119,10 +122,14 @@ async function isEmpty(db: Db, name: string): Promise<boolean> {
   return (await db.collection(name).findOne({}, { projection: { _id: 1 } })) === null;
 }
 
-function planOf({ business, engine }: Survey): readonly RemovalStep[] {
+function planOf({ business, engine, record }: Survey): readonly RemovalStep[] {
   return [
     ...business.flatMap(collectionSteps),
     ...engine.map(({ name, created }): RemovalStep => {
+      if (name === 'sync_oplog' && record?.earlier_log === true) {
+        const detail = 'the rows of an earlier server take its place again';
+        return { action: 'rename', kind: 'collection', name, detail };
+      }
       const detail = created ? 'made by init' : 'was there before and is emptied';
       return { action: 'remove', kind: 'collection', name, detail };
     }),
@@ -201,8 +208,11 @@ async function refuseLive(db: Db): Promise<void> {
 /** The record goes last: until then the next run knows what is left to do. */
 async function removeEngineCollections(db: Db, engine: Survey['engine']): Promise<void> {
   const last = engine.filter(({ name }) => name === 'sync_meta');
+  const earlierLog = (await readSetupRecord(db))?.earlier_log === true;
   for (const { name, created } of [...engine.filter((one) => !last.includes(one)), ...last]) {
-    if (created) await db.collection(name).drop();
+    // Where nothing is set aside any more, what stands there is theirs again.
+    if (name === 'sync_oplog' && earlierLog) await putBackEarlierLog(db);
+    else if (created) await db.collection(name).drop();
     else await emptyOut(db, name);
   }
 }

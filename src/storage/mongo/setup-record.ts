@@ -24,6 +24,10 @@ export interface SetupRecord {
   readonly created_indexes: readonly string[];
   /** Collections whose documents an earlier server had stamped before ours did. */
   readonly earlier: readonly { readonly name: string; readonly form: EarlierForm }[];
+  /** `sync_oplog` was the log of an earlier server and was set aside, or is about to be. */
+  readonly earlier_log: boolean;
+  /** Its scopes have their heads. */
+  readonly earlier_heads: boolean;
   readonly removing: boolean;
 }
 
@@ -36,6 +40,8 @@ export async function readSetupRecord(db: Db): Promise<SetupRecord | null> {
     created_collections: found['created_collections'] ?? [],
     created_indexes: found['created_indexes'] ?? [],
     earlier: found['earlier'] ?? [],
+    earlier_log: found['earlier_log'] === true,
+    earlier_heads: found['earlier_heads'] === true,
     removing: found['removing'] === true,
   };
 }
@@ -79,6 +85,8 @@ export function assumedRecord(wanted: WantedLayout): SetupRecord {
     created_collections: [...ENGINE_COLLECTIONS],
     created_indexes: wantedIndexes(wanted).map((index) => `${index.collection}.${index.name}`),
     earlier: [],
+    earlier_log: false,
+    earlier_heads: false,
     removing: false,
   };
 }
@@ -105,6 +113,14 @@ export async function noteCollections(db: Db, names: readonly string[]): Promise
 
 function formOf(stamped: Document): EarlierForm {
   return stamped['_sync_user_id'] === undefined ? 'actor' : 'user';
+}
+
+/** Notes how far the log of an earlier server is. */
+export function noteEarlierLog(
+  db: Db,
+  known: Partial<Pick<SetupRecord, 'earlier_log' | 'earlier_heads'>>,
+): Promise<void> {
+  return updateRecord(db, { $set: known });
 }
 
 /** Marks that everything is being removed: from here on nobody may serve or set up. */

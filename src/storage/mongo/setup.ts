@@ -9,6 +9,7 @@ import {
 } from '../../core/ports/store.ts';
 import { ENGINE_COLLECTIONS } from './collections.ts';
 import { isDuplicateKeyError } from './driver-errors.ts';
+import { LOG_SET_ASIDE, planEarlierLog } from './earlier-log.ts';
 import { compareIndex, type WantedIndex, wantedIndexes } from './indexes.ts';
 import { type PlannedStep, planMeta } from './meta.ts';
 import { noteCollections, recordCreations } from './setup-record.ts';
@@ -58,10 +59,13 @@ export async function checkLayout(db: Db, wanted: WantedLayout): Promise<readonl
 
 async function planSteps(db: Db, wanted: WantedLayout): Promise<readonly PlannedStep[]> {
   const names = [...ENGINE_COLLECTIONS, ...wanted.collections.map(({ name }) => name)];
-  const listed = await db.listCollections({ name: { $in: names } }).toArray();
+  const listed = await db.listCollections({ name: { $in: [...names, LOG_SET_ASIDE] } }).toArray();
   const found = new Map(listed.map((one) => [one.name, one as Document]));
   const indexes = wantedIndexes(wanted);
   const steps: PlannedStep[] = [];
+  const earlier = await planEarlierLog(db, plainNames(found));
+  if (earlier !== undefined) steps.push(earlier.planned);
+  if (earlier?.moves === true) found.delete('sync_oplog');
   for (const name of names) {
     const collection = planCollection(db, name, found.get(name));
     steps.push(collection);
@@ -73,6 +77,12 @@ async function planSteps(db: Db, wanted: WantedLayout): Promise<readonly Planned
   }
   steps.push(await planMeta(db, wanted));
   return steps;
+}
+
+/** Views and their like have no indexes to look at. */
+function plainNames(found: ReadonlyMap<string, Document>): ReadonlySet<string> {
+  const plain = [...found].filter(([, { type }]) => type === 'collection');
+  return new Set(plain.map(([name]) => name));
 }
 
 function planCollection(db: Db, name: string, found: Document | undefined): PlannedStep {
