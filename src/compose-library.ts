@@ -12,11 +12,19 @@ import type { Config } from './config/finish-config.ts';
 import { type ConfigInput, configFromOptions } from './config/options-config.ts';
 import { checkServable } from './config/serve-rules.ts';
 import type { Action, Identity } from './core/ports/access.ts';
+import type { WrittenBundle } from './core/server-writes/decide-scope-write.ts';
+import type {
+  MetadataRequest,
+  ServerChange,
+  SyncMetadata,
+} from './core/server-writes/record-server-change.ts';
+import type { ScopeWriter } from './core/server-writes/scope-writer.ts';
+import type { ScopeWriteResult } from './core/server-writes/with-scope-write.ts';
 import { createApp, type SyncApp } from './http/app.ts';
 import { createListener } from './http/server.ts';
 import { nodeSystem } from './node-system.ts';
 import { createLogger, type Logger, loggerOver, type LogSink } from './observability/logger.ts';
-import type { SharedClient } from './storage/mongo/topology.ts';
+import type { SharedClient, SharedSession } from './storage/mongo/topology.ts';
 
 /** How an application tells who calls, instead of tokens that the server checks. */
 export interface SyncServerAuth {
@@ -54,6 +62,27 @@ export interface SyncServerOptions extends Omit<ConfigInput, 'auth' | 'log_level
   onFatal?(error: Error): void;
 }
 
+/** What the function of `withScopeWrite` works with. Everything must be awaited inside it. */
+export interface ScopeWrite extends Omit<ScopeWriter, 'session'> {
+  /**
+   * The session for the application's own statements, on any collection:
+   * `collection.updateOne(filter, update, { session: write.session })`. Throws `ScopeWriteError` on the
+   * embedded store, which has none.
+   */
+  readonly session: SharedSession;
+}
+
+/** Which transaction `buildSyncMetadata` locks a scope in. */
+export interface SyncMetadataRequest extends Omit<MetadataRequest, 'session'> {
+  /** A session of the client that was given to `createSyncServer`, in a transaction. */
+  readonly session: SharedSession;
+}
+
+/** What `recordServerChange` is told. */
+export interface SyncServerChange extends Omit<ServerChange, 'session'> {
+  readonly session: SharedSession;
+}
+
 /** A sync server inside an application. */
 export interface SyncServer {
   /** The routes as a Hono application: `app.route('/', server.app)`, or below a prefix. */
@@ -64,6 +93,29 @@ export interface SyncServer {
   readonly handler: RequestListener;
   /** Listens on the keys `host` and `port` with all paths, and with the limits of `serve`. */
   listen(): Promise<{ readonly url: string; readonly address: string; readonly port: number }>;
+  /**
+   * Writes of the application in one scope, in its own statements (MongoDB) or by `upsert` and
+   * `delete` (every store): the scope is locked, `write` runs, the rows for clients are made of what
+   * it wrote, and all of it is committed together. `write` must be repeatable: it runs again after a
+   * transient error, and only the last run counts. What it throws rolls everything back and is thrown.
+   */
+  withScopeWrite<T>(
+    scope_id: string,
+    write: (write: ScopeWrite) => Promise<T> | T,
+    options?: { readonly actor_id?: string },
+  ): Promise<ScopeWriteResult<T>>;
+  /**
+   * For a transaction that the application opened itself (MongoDB): locks the scope in it and gives the
+   * fields for its documents. It must be the first statement of the transaction, so that a busy scope
+   * is waited for before anything was done; otherwise `accept_transient_errors` says that the
+   * application repeats the transaction. Throws `ScopeWriteError`.
+   */
+  buildSyncMetadata(request: SyncMetadataRequest): Promise<SyncMetadata>;
+  /**
+   * Makes the row about one document that the application wrote in that transaction; call it after
+   * each write. Clients get it when the application commits. Throws `ScopeWriteError`.
+   */
+  recordServerChange(change: SyncServerChange): Promise<WrittenBundle>;
   /**
    * Refuses new requests with 503, waits for running ones, and closes what `createSyncServer` opened:
    * the store and the own listener, not the application's client. May be called again.
@@ -162,6 +214,15 @@ function serverOver(
     app,
     fetch: async (request) => app.fetch(request),
     handler: createListener(app),
+    withScopeWrite: (scope_id, write, { actor_id } = {}) =>
+      product.engine.withScopeWrite({
+        scope_id,
+        actor_id,
+        // The store that gives sessions gives those of its driver.
+        write: (writer) => write(writer as ScopeWrite),
+      }),
+    buildSyncMetadata: (request) => product.engine.buildSyncMetadata(request),
+    recordServerChange: (change) => product.engine.recordServerChange(change),
     async listen() {
       listening ??= listenWith(product, { ...of, embedded: true });
       try {

@@ -15,6 +15,7 @@ import { HybridClock } from './core/hybrid-clock.ts';
 import type { Access } from './core/ports/access.ts';
 import type { StoreRemoval } from './core/ports/removal.ts';
 import type { StoreMeta } from './core/ports/history.ts';
+import type { OpenStore } from './core/ports/scope-writes.ts';
 import { StoreError, type SyncStore } from './core/ports/store.ts';
 import type { Clock } from './core/ports/system.ts';
 import type { Telemetry } from './core/ports/telemetry.ts';
@@ -104,7 +105,7 @@ export async function openRemoval(config: Config): Promise<StoreRemoval> {
 }
 
 /** Opens the configured store. Throws `StoreError`, and `ConfigError` for a refused connection string. */
-export async function openStore(config: Config, options: OpenStoreOptions): Promise<SyncStore> {
+export async function openStore(config: Config, options: OpenStoreOptions): Promise<OpenStore> {
   const { mode, client, clock = nodeSystem.clock, onFatal = () => {} } = options;
   if (config.store === 'embedded') {
     const { openEmbeddedStore } = await import('./storage/embedded/embedded-store.ts');

@@ -3,8 +3,11 @@
 export { PACKAGE_VERSION } from './build-info.ts';
 export {
   createSyncServer,
+  type ScopeWrite,
+  type SyncMetadataRequest,
   type SyncServer,
   type SyncServerAuth,
+  type SyncServerChange,
   type SyncServerLogLevel,
   type SyncServerOptions,
 } from './compose-library.ts';
@@ -12,7 +15,15 @@ export { StoreUnreachable } from './compose-store.ts';
 export { ConfigError, type ConfigProblem } from './config/config-error.ts';
 export type { ConfigInput } from './config/options-config.ts';
 export type { Action, Identity } from './core/ports/access.ts';
+export {
+  SCOPE_WRITE_REASONS,
+  ScopeWriteError,
+  type ScopeWriteReason,
+} from './core/ports/scope-writes.ts';
 export { StoreError, type StoreErrorKind } from './core/ports/store.ts';
+export type { WrittenBundle, WrittenRow } from './core/server-writes/decide-scope-write.ts';
+export type { SyncMetadata } from './core/server-writes/record-server-change.ts';
+export type { ScopeWriteResult } from './core/server-writes/with-scope-write.ts';
 export { SetupError, type SetupFault } from './core/upkeep/layout.ts';
 export type { LogSink } from './observability/logger.ts';
 export type { Change, ChangeResult } from './protocol/change.ts';

@@ -9,9 +9,14 @@ const BASE36 = '0123456789abcdefghijklmnopqrstuvwxyz';
 const clock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  sleep: (ms) =>
+  sleep: (ms, signal) =>
     new Promise((resolve) => {
-      setTimeout(resolve, ms);
+      const timer = setTimeout(resolve, ms);
+      const wake = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      signal?.addEventListener('abort', wake, { once: true });
     }),
 };
 

@@ -34,20 +34,31 @@ export async function commitDecision<T>(
   scope_id: string,
   work: DecisionWork<T>,
 ): Promise<Committed<T>> {
+  return withFreshVersions(core, work.deadline_at, (budget_ms) =>
+    core.store.commitGroup<T>(scope_id, {
+      load: work.load,
+      budget_ms,
+      decide: (snapshot, refused) =>
+        work.decide({
+          snapshot,
+          refused,
+          versions: core.hybridClock.versions(snapshot.head, snapshot.now_ms),
+        }),
+    }),
+  );
+}
+
+/** Runs work again with a new node id whenever a version that it drew was taken. */
+export async function withFreshVersions<T>(
+  core: Pick<EngineCore, 'hybridClock' | 'system'>,
+  deadline_at: number,
+  work: (budget_ms: number) => Promise<T>,
+): Promise<T> {
   for (let taken = 0; ; taken += 1) {
-    const budget_ms = work.deadline_at - core.system.clock.monotonic();
+    const budget_ms = deadline_at - core.system.clock.monotonic();
     if (budget_ms <= 0) throw timeIsOver();
     try {
-      return await core.store.commitGroup<T>(scope_id, {
-        load: work.load,
-        budget_ms,
-        decide: (snapshot, refused) =>
-          work.decide({
-            snapshot,
-            refused,
-            versions: core.hybridClock.versions(snapshot.head, snapshot.now_ms),
-          }),
-      });
+      return await work(budget_ms);
     } catch (error) {
       const again = error instanceof StoreError && error.kind === 'version_taken';
       if (!again || taken >= VERSION_TAKEN_RETRIES_MAX) throw error;

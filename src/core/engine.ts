@@ -16,8 +16,23 @@ import { serveFull } from './pull/full-resync.ts';
 import { servePull } from './pull/pull.ts';
 import { commitPushes } from './push/commit-pushes.ts';
 import { CommitQueue } from './push/commit-queue.ts';
-import { type PushAnswer, type PushParts, pushChanges } from './push/push.ts';
+import { type PushAnswer, pushChanges } from './push/push.ts';
 import { SeenClients } from './scope/clients.ts';
+import type { WrittenBundle } from './server-writes/decide-scope-write.ts';
+import {
+  buildSyncMetadata,
+  type MetadataRequest,
+  recordServerChange,
+  type ServerChange,
+  type SyncMetadata,
+} from './server-writes/record-server-change.ts';
+import { ScopeTurns } from './server-writes/scope-turns.ts';
+import {
+  type ScopeWriteParts,
+  type ScopeWriteRequest,
+  type ScopeWriteResult,
+  withScopeWrite,
+} from './server-writes/with-scope-write.ts';
 import { type ServerContext, writeServerChanges } from './server-writes/write-changes.ts';
 
 /** How long a device waits before it asks a read-only server again, seconds. */
@@ -25,7 +40,7 @@ const PUSH_DISABLED_RETRY_SECONDS = 60;
 
 /** The engine. Safe for any number of concurrent calls; `drain` before closing the store. */
 export class SyncEngine {
-  readonly #parts: PushParts;
+  readonly #parts: ScopeWriteParts;
   #draining = false;
   #running = 0;
   readonly #waitingForIdle: (() => void)[] = [];
@@ -37,6 +52,7 @@ export class SyncEngine {
       origin: 'push',
       queue: new CommitQueue((scope_id, jobs) => commitPushes(core, scope_id, jobs)),
       clients: new SeenClients(options.store, options.system.clock),
+      turns: new ScopeTurns(),
     };
   }
 
@@ -61,6 +77,21 @@ export class SyncEngine {
   /** E19. What the application's own back end writes; also while devices may not push. */
   writeServerChanges(context: ServerContext, request: ServerChangesRequest): Promise<PushAnswer> {
     return this.#guard(() => writeServerChanges(this.#parts, context, request));
+  }
+
+  /** E19. Writes of the application in its own function; see `ScopeWriter`. */
+  withScopeWrite<T>(request: ScopeWriteRequest<T>): Promise<ScopeWriteResult<T>> {
+    return this.#guard(() => withScopeWrite(this.#parts, request));
+  }
+
+  /** E19. Locks the scope in a transaction of the application and gives the stamp for its documents. */
+  buildSyncMetadata(request: MetadataRequest): Promise<SyncMetadata> {
+    return this.#guard(() => buildSyncMetadata(this.#parts, request));
+  }
+
+  /** E19. Makes the row about one document that the application wrote in that transaction. */
+  recordServerChange(change: ServerChange): Promise<WrittenBundle> {
+    return this.#guard(() => recordServerChange(this.#parts, change));
   }
 
   /** E06. A stale cursor is an answer, not an error. */

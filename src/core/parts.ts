@@ -4,7 +4,7 @@ import type { Catalogue } from './collections.ts';
 import type { HybridClock } from './hybrid-clock.ts';
 import type { Access } from './ports/access.ts';
 import type { StoreMeta } from './ports/history.ts';
-import type { SyncStore } from './ports/store.ts';
+import type { OpenStore } from './ports/scope-writes.ts';
 import type { System } from './ports/system.ts';
 import type { Telemetry } from './ports/telemetry.ts';
 
@@ -22,7 +22,7 @@ export interface EngineLimits {
 
 /** Everything the engine is made of. `meta` was read from the store after its setup. */
 export interface EngineOptions {
-  readonly store: SyncStore;
+  readonly store: OpenStore;
   readonly system: System;
   readonly telemetry: Telemetry;
   readonly access: Pick<Access, 'authorize'>;

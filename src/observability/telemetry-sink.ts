@@ -35,6 +35,7 @@ const HANDLERS: Handlers = {
   'push.committed': onPushCommitted,
   'push.failed': onPushFailed,
   'group.committed': onGroupCommitted,
+  'scope.written': onScopeWritten,
   'pull.served': onPullServed,
   'resync.required': onResyncRequired,
   'full.page': onFullPage,
@@ -126,6 +127,15 @@ function onGroupCommitted(
 
 /** A head this far ahead of the clock (ms) means that some clock was wrong. */
 const HEAD_LEAD_ALARM_MS = 5_000;
+
+function onScopeWritten(
+  event: EventOf<'scope.written'>,
+  { logger, metrics }: TelemetrySinkOptions,
+): void {
+  const { event: name, ...facts } = event;
+  metrics.retries.inc(event.attempts - 1);
+  logger.debug(name, 'the application wrote in a scope', facts);
+}
 
 function onPullServed(
   event: EventOf<'pull.served'>,

@@ -2,7 +2,8 @@
 
 import type { Db } from 'mongodb';
 import type { StartedMongo } from '../../scripts/mongodb.mjs';
-import type { CommitGroup, GroupPlan, SyncStore } from '../../src/core/ports/store.ts';
+import type { OpenStore } from '../../src/core/ports/scope-writes.ts';
+import type { CommitGroup, GroupPlan } from '../../src/core/ports/store.ts';
 import { nodeSystem } from '../../src/node-system.ts';
 import { createMongoStore, type MongoStoreOptions } from '../../src/storage/mongo/mongo-store.ts';
 import { connectionOf, createClient } from '../../src/storage/mongo/topology.ts';
@@ -24,7 +25,7 @@ export interface SeenCommand {
 
 /** What a test opens. */
 export interface WatchedStore {
-  readonly store: SyncStore;
+  readonly store: OpenStore;
   readonly db: Db;
   readonly uri: string;
   readonly database: string;

@@ -49,6 +49,15 @@ export const EVENTS = {
     head: '20260502T150000.000Z-0005-a1b2',
     head_lead_ms: 250,
   },
+  written: {
+    event: 'scope.written',
+    scope_id: 's1',
+    actor_id: 'job',
+    rows: 2,
+    bundle_seq: 8,
+    attempts: 2,
+    ms: 9,
+  },
   groupAhead: {
     event: 'group.committed',
     scope_id: 's1',

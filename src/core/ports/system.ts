@@ -8,7 +8,8 @@ export interface Clock {
   now(): number;
   /** Monotonic clock, ms since an arbitrary start. */
   monotonic(): number;
-  sleep(ms: number): Promise<void>;
+  /** Resolves early when the signal aborts; it never rejects. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
 /** Randomness and digests. */

@@ -53,6 +53,16 @@ export type EngineEvent =
       readonly head_lead_ms: number;
     }
   | {
+      /** The application wrote in its own transaction. */
+      readonly event: 'scope.written';
+      readonly scope_id: string;
+      readonly actor_id: string;
+      readonly rows: number;
+      readonly bundle_seq: number | null;
+      readonly attempts: number;
+      readonly ms: number;
+    }
+  | {
       readonly event: 'pull.served';
       readonly scope_id: string;
       readonly request_id: string;

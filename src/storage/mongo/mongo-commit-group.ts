@@ -14,6 +14,7 @@ import {
   type CommitGroup,
   type Committed,
   type Decision,
+  type GroupLoad,
   StoreError,
 } from '../../core/ports/store.ts';
 import type { RejectionCode } from '../../protocol/pure/error-codes.ts';
@@ -100,6 +101,42 @@ interface GroupWork<T> {
   readonly session: ClientSession;
   /** Monotonic, ms. */
   readonly deadline: number;
+  /**
+   * Statements of the application between the lock and the load; it names what is loaded instead of
+   * the group. Then the transaction is committed also without a plan.
+   */
+  readonly inside?: () => Promise<GroupLoad>;
+}
+
+/** What a function of the application threw: it is nobody else's to explain, or to repeat. */
+export class CallerFault extends Error {
+  constructor(cause: unknown) {
+    super('a function of the application failed', { cause });
+  }
+}
+
+/** Commits a group that holds statements of the application, in their session. */
+export function commitInSession<T>(
+  context: CommitContext,
+  work: GroupWork<T>,
+): Promise<Committed<T>> {
+  return new GroupCommit(context, work).run();
+}
+
+/**
+ * Locks the head. The value must change: two open transactions that set an equal value take no lock
+ * at all. So the counter goes up even when the time stands still [ST-1].
+ */
+export function lockHead(
+  { connection, now_expression }: CommitContext,
+  session: ClientSession,
+  scope_id: string,
+): Promise<StoredHead | null> {
+  return engineCollection<StoredHead>(connection.db, 'sync_scopes').findOneAndUpdate(
+    { _id: scope_id },
+    [{ $set: { touched: now_expression, lock: { $add: ['$lock', 1] } } }],
+    { session, returnDocument: 'after' },
+  );
 }
 
 class GroupCommit<T> {
@@ -142,7 +179,7 @@ class GroupCommit<T> {
     this.#locked = false;
     try {
       session.startTransaction(TRANSACTION);
-      const head = await this.#lockHead();
+      const head = await lockHead(this.#context, session, scope_id);
       if (head === null) {
         await this.#abort();
         await ensureHead(this.#context.connection.db, scope_id);
@@ -158,27 +195,14 @@ class GroupCommit<T> {
     }
   }
 
-  /**
-   * The value must change: two open transactions that set an equal value take no lock at all. So the
-   * counter goes up even when the time stands still [ST-1].
-   */
-  #lockHead(): Promise<StoredHead | null> {
-    const { connection, now_expression } = this.#context;
-    const { session, scope_id } = this.#work;
-    return engineCollection<StoredHead>(connection.db, 'sync_scopes').findOneAndUpdate(
-      { _id: scope_id },
-      [{ $set: { touched: now_expression, lock: { $add: ['$lock', 1] } } }],
-      { session, returnDocument: 'after' },
-    );
-  }
-
   async #decide(stored: StoredHead): Promise<{ loaded: LoadedGroup; decision: Decision<T> }> {
     const { connection, id_types, in_place } = this.#context;
-    const { group, session } = this.#work;
+    const { group, session, inside } = this.#work;
+    const load = inside === undefined ? group.load : await inside();
     const locked = { head: headFrom(stored), now_ms: stored.touched.getTime() };
     const loaded = await loadGroup(
       { db: connection.db, session, id_types, in_place },
-      group.load,
+      load,
       locked,
     );
     return { loaded, decision: await group.decide(loaded.snapshot, this.#refused) };
@@ -196,10 +220,9 @@ class GroupCommit<T> {
     if (written) {
       this.#writes = planWrites(plan, loaded, this.#context.id_types);
       await this.#write();
-      await this.#commit();
-    } else {
-      await this.#abort();
     }
+    if (written || this.#work.inside !== undefined) await this.#commit();
+    else await this.#abort();
     return { outcome, written, attempts: this.#attempts };
   }
 

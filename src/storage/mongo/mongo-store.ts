@@ -3,7 +3,8 @@
 import { randomInt } from 'node:crypto';
 import type { ForeignStore } from '../../core/ports/foreign.ts';
 import type { Clock } from '../../core/ports/system.ts';
-import type { StoreCapabilities, SyncStore, WantedCollection } from '../../core/ports/store.ts';
+import type { OpenStore } from '../../core/ports/scope-writes.ts';
+import type { StoreCapabilities, WantedCollection } from '../../core/ports/store.ts';
 import { guarded } from './driver-errors.ts';
 import { createForeignStore } from './foreign-store.ts';
 import { type CommitContext, commitGroup } from './mongo-commit-group.ts';
@@ -19,6 +20,7 @@ import {
 } from './mongo-reads.ts';
 import { countOplog, countUnmigrated, prune, recordClient } from './mongo-upkeep.ts';
 import { openWalk } from './mongo-walk.ts';
+import { createScopeWrites } from './scope-write.ts';
 import { TransactionSessions } from './sessions.ts';
 import { readMeta, renewEpoch, resetsWritten } from './meta.ts';
 import { applySetup, checkLayout, planSetup } from './setup.ts';
@@ -51,7 +53,7 @@ const CAPABILITIES: StoreCapabilities = {
 };
 
 /** Connects. Throws `StoreError` in under 10 s when the database cannot be reached or used. */
-export async function openMongoStore(options: MongoStoreOptions): Promise<SyncStore> {
+export async function openMongoStore(options: MongoStoreOptions): Promise<OpenStore> {
   const { client, uri, database } = options;
   const connection =
     client === undefined ? await connect(uri, database) : await connectShared(client, database);
@@ -62,7 +64,7 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<SyncSt
 export async function createMongoStore(
   connection: Connection,
   options: Omit<MongoStoreOptions, 'uri' | 'client' | 'database'>,
-): Promise<SyncStore> {
+): Promise<OpenStore> {
   const {
     clock,
     node_id,
@@ -89,12 +91,13 @@ export async function createMongoStore(
   return store;
 }
 
-function storeOver(context: CommitContext, foreign: ForeignStore): SyncStore {
+function storeOver(context: CommitContext, foreign: ForeignStore): OpenStore {
   const { connection, sessions, id_types } = context;
   const { db, client, shared = false } = connection;
   return {
     capabilities: CAPABILITIES,
     foreign,
+    scope_writes: createScopeWrites(context),
     commitGroup: (scope_id, group) => commitGroup(context, scope_id, group),
     readScope: (scope_id, since) => guarded(() => readScope(db, scope_id, since)),
     confirmHead: (scope_id) => guarded(() => confirmHead(db, scope_id)),

@@ -70,6 +70,28 @@ export class TransactionSessions {
     return countLiveProcesses(this.#connection.db, this.#id);
   }
 
+  /**
+   * A session for statements of the application. It is stored before its first transaction like the
+   * others, and ends for good: nothing that was forgotten in it can reach the work of others.
+   */
+  async borrow(): Promise<{ readonly session: ClientSession; end(): Promise<void> }> {
+    await this.start();
+    const session = this.#connection.client.startSession({ causalConsistency: false });
+    this.#sessions.push(session);
+    const end = async (): Promise<void> => {
+      await session.endSession();
+      const at = this.#sessions.indexOf(session);
+      if (at >= 0) this.#sessions.splice(at, 1);
+    };
+    try {
+      await this.#refresh();
+    } catch (error) {
+      await end();
+      throw error;
+    }
+    return { session, end };
+  }
+
   /** Kills the transactions of processes that stopped refreshing. */
   async freeDeadNodes(): Promise<void> {
     for (const { record, dead } of await listProcesses(this.#connection.db, this.#id)) {
@@ -96,7 +118,7 @@ export class TransactionSessions {
     }
     await this.#refresh();
     await this.freeDeadNodes();
-    this.#free.push(...this.#sessions);
+    this.#free.push(...this.#sessions.slice(0, COMMIT_SLOTS_MAX));
     void this.#keepRefreshing();
   }
 

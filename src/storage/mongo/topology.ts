@@ -1,6 +1,7 @@
 /** Opens the client with the guarantees the design rests on, and refuses what would weaken them. */
 
 import {
+  type ClientSession,
   type Db,
   MongoClient,
   type MongoClientOptions,
@@ -35,6 +36,9 @@ const PLAIN_VALUES = {
 
 /** A client of the application around. */
 export type SharedClient = MongoClient;
+
+/** A session of that client. */
+export type SharedSession = ClientSession;
 
 /** An open connection. `clientBulkWrite`: the server takes one bulk write over several collections. */
 export interface Connection {
