@@ -158,6 +158,85 @@ test('[EJ-1] "__proto__" of a foreign document stays a field and changes no obje
   assert.equal(JSON.stringify(read.data), '{"__proto__":{"admin":true},"a":1}');
 });
 
+/** A document with one string, whose bytes are replaced by others of the same length. */
+function withBytes(document: Document, text: string, bytes: readonly number[]): Uint8Array {
+  const whole = Buffer.from(stored(document));
+  whole.set(bytes, whole.indexOf(text));
+  return whole;
+}
+
+test('[EJ-10] text that is no UTF-8, as other drivers store it, is shown as valid JSON and read-only', () => {
+  const surrogate = [0xed, 0xa0, 0x80];
+  const long = `${'x'.repeat(30)}???`;
+  for (const [document, text] of [
+    [{ v: '???' }, '???'],
+    [{ v: [long] }, '???'],
+    [{ v: { '???': 1 } }, '???'],
+    [{ '???': 1 }, '???'],
+  ] as const) {
+    const read = decodeDocument(withBytes(document, text, surrogate));
+    assert.equal(read.read_only, true);
+    const json = JSON.stringify(read.data);
+    assert.match(json, /\ufffd/);
+    assert.deepEqual(JSON.parse(json), read.data);
+    assert.deepEqual(decodeDocument(withBytes(document, text, surrogate)).data, read.data);
+  }
+  assert.equal(decodeDocument(stored({ v: '\ufffd', '\ufffd': 1 })).read_only, false);
+  assert.equal(decodeDocument(withBytes({ _id: '???', v: 1 }, '???', surrogate)).read_only, false);
+});
+
+test('[EJ-10] members of one name are read-only', () => {
+  for (const document of [{ aa: 1, ab: 2 }, { v: { aa: 1, ab: 2 } }, { v: [{ aa: 1, ab: 2 }] }]) {
+    const read = decodeDocument(withBytes(document, 'ab', [0x61, 0x61]));
+    assert.equal(read.read_only, true);
+    assert.equal(JSON.stringify(read.data).match(/"aa":2/g)?.length, 1);
+  }
+});
+
+test('[EJ-10] a decimal in an unusual encoding is read-only, in the usual one it is not', () => {
+  for (const text of ['-0', '0E+3', '-0.00', 'NaN', '1E-6176', '9.99E+6144', '1E+6111']) {
+    const read = decodeDocument(stored({ v: Decimal128.fromString(text) }));
+    assert.equal(read.read_only, false, text);
+    assert.deepEqual(stored(encodeDocument(read.data)), stored({ v: Decimal128.fromString(text) }));
+  }
+  const negativeNaN = Buffer.from(Decimal128.fromString('NaN').bytes);
+  negativeNaN[15] = 0xfc;
+  const tooManyDigits = Buffer.alloc(16, 0xff);
+  tooManyDigits[15] = 0x6f;
+  for (const bytes of [negativeNaN, tooManyDigits]) {
+    assert.equal(decodeDocument(stored({ v: new Decimal128(bytes) })).read_only, true);
+  }
+});
+
+/** An object inside so many objects. */
+function inside(levels: number): Document {
+  return levels === 0 ? {} : { in: inside(levels - 1) };
+}
+
+test('[EJ-10] what is beyond the limits of a push is read-only, and at the limit it is not', () => {
+  const keys = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, 1]));
+  const list = (count: number) => Array.from({ length: count }, () => 1);
+  const half = keys(1_000 - 1);
+  for (const [document, read_only] of [
+    [inside(31), false],
+    [inside(32), true],
+    [{ a: [inside(30)] }, true],
+    [keys(2_000), false],
+    [keys(2_001), true],
+    [{ a: half, b: half }, false],
+    [{ a: half, b: half, c: 1 }, true],
+    [{ a: list(100_000) }, false],
+    [{ a: list(100_001) }, true],
+    [{ ['k'.repeat(256)]: 1 }, false],
+    [{ ['k'.repeat(257)]: 1 }, true],
+  ] as const) {
+    const read = decodeDocument(stored({ _id: 1, ...document, _sync_version: 'v' }));
+    assert.equal(read.read_only, read_only);
+    assert.equal(isDocumentFault(checkDocument(read.data)), read_only);
+  }
+});
+
 test('[PU-15] engine fields and _id are no part of the data', () => {
   const read = decodeDocument(
     stored({ _id: 'x', a: { _id: 1, _sync_x: 2 }, _sync_version: 'v', _sync_later: new MinKey() }),

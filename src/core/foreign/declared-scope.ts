@@ -23,8 +23,8 @@ export function declaredScope(
 export function scopeText(value: Json | undefined): string | null {
   if (Number.isSafeInteger(value)) return String(value);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    const { $oid, $uuid } = value as JsonObject;
-    const id = $oid ?? $uuid;
+    const { $oid, $uuid, $numberLong } = value as JsonObject;
+    const id = $oid ?? $uuid ?? $numberLong;
     return typeof id === 'string' && Object.keys(value).length === 1 ? id : null;
   }
   return isIdentityText(value) ? value : null;

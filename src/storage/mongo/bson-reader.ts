@@ -9,6 +9,12 @@
 import { BSONType, Decimal128 } from 'mongodb';
 import type { Json, JsonObject } from '../../protocol/pure/canonical-json.ts';
 import { canonicalDecimal } from '../../protocol/pure/extended-json.ts';
+import {
+  ARRAY_ITEMS_MAX,
+  DEPTH_MAX,
+  DOCUMENT_KEYS_MAX,
+  KEY_LENGTH_MAX,
+} from '../../protocol/pure/limits.ts';
 
 /**
  * Where a number is stored otherwise than the codec would store it: `double` for 5.0, `long` for a
@@ -37,17 +43,20 @@ export function decodeDocument(bytes: Uint8Array): DecodedDocument {
   let types: Map<string, StoredTypes> | undefined;
   let readOnly = false;
   reader.eachElement((key) => {
+    reader.keys += 1;
     const value = reader.value();
     if (key === '_id' || key.startsWith(ENGINE_PREFIX)) {
       engine[key] = value;
+      reader.keys -= 1;
     } else {
+      if (Object.hasOwn(data, key)) readOnly = true;
       put(data, key, value);
       readOnly ||= reader.foreign || !isWritableKey(key);
       if (reader.stored !== undefined) types = (types ?? new Map()).set(key, reader.stored);
     }
     reader.foreign = false;
   });
-  return { engine, data, read_only: readOnly, types };
+  return { engine, data, read_only: readOnly || reader.keys > DOCUMENT_KEYS_MAX, types };
 }
 
 /** Decodes a record of an engine collection as a whole. */
@@ -71,6 +80,7 @@ function put(target: Record<string, Json>, key: string, value: Json): void {
 function isWritableKey(key: string): boolean {
   return (
     key !== '' &&
+    key.length <= KEY_LENGTH_MAX &&
     !key.startsWith('$') &&
     !key.includes('.') &&
     key !== '__proto__' &&
@@ -89,9 +99,12 @@ class BsonReader {
   foreign = false;
   /** Odd stored types of the value read last. */
   stored: StoredTypes | undefined;
+  /** Keys of objects that were read so far. */
+  keys = 0;
   readonly #bytes: Buffer;
   #at = 0;
   #type = 0;
+  #depth = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -100,14 +113,18 @@ class BsonReader {
   /** Calls `visit` with the key of every element of the document here; it must read the value. */
   eachElement(visit: (key: string) => void): void {
     this.#at += 4;
+    this.#depth += 1;
+    // What nests deeper than a push may carry is outside as well.
+    if (this.#depth > DEPTH_MAX) this.foreign = true;
     for (;;) {
       this.#type = this.#bytes[this.#at] as number;
       this.#at += 1;
-      if (this.#type === 0) return;
+      if (this.#type === 0) break;
       const key = this.#cstring();
       this.stored = undefined;
       visit(key);
     }
+    this.#depth -= 1;
   }
 
   value(): Json {
@@ -120,8 +137,11 @@ class BsonReader {
     const copy: Record<string, Json> = {};
     let types: Map<string, StoredTypes> | undefined;
     this.eachElement((key) => {
-      put(copy, key, this.value());
-      if (!isWritableKey(key)) this.foreign = true;
+      this.keys += 1;
+      const value = this.value();
+      // Two members of one name: the second is shown, and a write would lose the first.
+      if (Object.hasOwn(copy, key) || !isWritableKey(key)) this.foreign = true;
+      put(copy, key, value);
       if (this.stored !== undefined) types = (types ?? new Map()).set(key, this.stored);
     });
     this.stored = types;
@@ -137,6 +157,7 @@ class BsonReader {
         types = (types ?? new Map()).set(String(copy.length - 1), this.stored);
       }
     });
+    if (copy.length > ARRAY_ITEMS_MAX) this.foreign = true;
     this.stored = types;
     return copy;
   }
@@ -214,7 +235,9 @@ class BsonReader {
     this.#at += 16;
     const text = new Decimal128(bytes).toString();
     const value = { $numberDecimal: text };
-    return canonicalDecimal(text) === text ? value : this.outside(value);
+    // A number has several encodings; only the usual one is what a push of this text would store.
+    const usual = canonicalDecimal(text) === text ? Decimal128.fromString(text).bytes : undefined;
+    return usual?.every((byte, i) => byte === bytes[i]) ? value : this.outside(value);
   }
 
   regex(): Json {
@@ -256,12 +279,21 @@ class BsonReader {
 
   /** Short ASCII text is most of a document; building it here is faster than a call into the decoder. */
   #text(start: number, end: number): string {
-    if (end - start > SHORT_TEXT) return this.#bytes.toString('utf8', start, end);
+    if (end - start > SHORT_TEXT) return this.#decoded(start, end);
     let text = '';
     for (let i = start; i < end; i += 1) {
       const code = this.#bytes[i] as number;
-      if (code > 0x7f) return this.#bytes.toString('utf8', start, end);
+      if (code > 0x7f) return this.#decoded(start, end);
       text += String.fromCharCode(code);
+    }
+    return text;
+  }
+
+  /** Bytes that are no UTF-8 (other drivers store them, also lone surrogates) are shown as U+FFFD. */
+  #decoded(start: number, end: number): string {
+    const text = this.#bytes.toString('utf8', start, end);
+    if (text.includes('\ufffd') && !this.#bytes.subarray(start, end).equals(Buffer.from(text))) {
+      this.foreign = true;
     }
     return text;
   }

@@ -6,12 +6,15 @@ import type {
   ConflictSide,
   DocumentTrace,
   OplogRow,
+  Origin,
   Receipt,
   ScopeHead,
   StoredResult,
   Tombstone,
 } from '../../core/ports/records.ts';
 import type { DocumentKey, ParentRow } from '../../core/ports/store.ts';
+import type { JsonObject } from '../../protocol/pure/canonical-json.ts';
+import { checkDocument, isDocumentFault } from '../../protocol/pure/extended-json.ts';
 import type { Hlc } from '../../protocol/pure/hlc.ts';
 import { encodeDocument } from './bson-codec.ts';
 
@@ -73,15 +76,27 @@ export function headFields(head: ScopeHead): Document {
 /** A row for storage. The actor is written twice, because older readers know it as `user_id`. */
 export function storedRow(row: OplogRow): StoredRecord {
   const { version, typed, data, timestamp_ms, actor_id, ...fields } = row;
-  const content = typed ?? data;
   return {
     _id: version,
     ...fields,
-    data: content && encodeDocument(content),
+    ...storedContent(typed ?? data, fields.origin),
     actor_id,
     user_id: actor_id,
     timestamp: new Date(timestamp_ms),
   };
+}
+
+/**
+ * Content that the application wrote may hold what only its own document can: then the row keeps the
+ * wire text, which is all that anybody reads from it [EJ-10].
+ */
+function storedContent(content: JsonObject | null, origin: Origin): Document {
+  if (content === null) return { data: null };
+  if (origin === 'push') return { data: encodeDocument(content) };
+  const text = JSON.stringify(content);
+  const checked = checkDocument(content);
+  const encodes = !isDocumentFault(checked) && JSON.stringify(checked.data) === text;
+  return encodes ? { data: encodeDocument(content) } : { data: null, data_text: text };
 }
 
 /** A receipt for storage. */

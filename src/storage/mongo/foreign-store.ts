@@ -100,7 +100,9 @@ function behind(position: string | null): Document {
 }
 
 function positionOf(bytes: Uint8Array): string {
-  const { _id } = BSON.deserialize(bytes, { promoteValues: false });
+  // The rest of the document may hold text that is no UTF-8, and must not be in the way.
+  const options = { promoteValues: false, validation: { utf8: false } } as const;
+  const { _id } = BSON.deserialize(bytes, options);
   return BSON.EJSON.stringify({ _id }, { relaxed: false });
 }
 

@@ -148,12 +148,13 @@ function positionFrom(row: Document): RowPosition {
 }
 
 function rowFrom(bytes: Uint8Array): OplogRead {
-  const { _id, ...stored } = decodeRecord(bytes);
+  const { _id, data_text, ...stored } = decodeRecord(bytes);
+  const text = typeof data_text === 'string' ? data_text : undefined;
   const row = { ...stored, version: _id } as unknown as WireRow & OplogRead;
   const { version, prev, seq, bundle_seq, ordinal, bundle_rows } = row;
   const { collection, doc_id, operation, origin } = row;
   return {
     ...{ version, prev, seq, bundle_seq, ordinal, bundle_rows },
-    ...{ collection, doc_id, operation, origin, line: openPullLine(row) },
+    ...{ collection, doc_id, operation, origin, line: openPullLine(row, text) },
   };
 }

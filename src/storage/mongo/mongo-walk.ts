@@ -149,21 +149,25 @@ function pageOptions(session: ClientSession, limit: number) {
   return { session, limit: limit + 1, batchSize: limit + 2 };
 }
 
-/** Kinds of `_id` that may be ids of a type; a comparison with an id stays within its kind. */
-const ID_KINDS: Readonly<Record<IdType, string>> = {
-  string: 'string',
-  objectid: 'objectId',
-  int: 'number',
-  uuid: 'binData',
+/**
+ * Where the ids of a type start; a comparison with an id stays within its kind. Numbers start at the least
+ * id, because nothing is greater than NaN, and UUIDs behind shorter bytes and older subtypes.
+ */
+const FIRST_OF: Readonly<Record<IdType, Document>> = {
+  string: { $type: 'string' },
+  objectid: { $type: 'objectId' },
+  int: { $gte: encodeId(String(Number.MIN_SAFE_INTEGER), 'int') },
+  uuid: { $gte: encodeId('00000000-0000-0000-0000-000000000000', 'uuid') },
 };
 
 function idRange(after: string | null, type: IdType): Document {
-  return after === null ? { $type: ID_KINDS[type] } : { $gt: encodeId(after, type) };
+  return after === null ? FIRST_OF[type] : { $gt: encodeId(after, type) };
 }
 
 /** An id as it is stored, of whatever type. */
 function storedId(bytes: Uint8Array, field: '_id' | 'id'): unknown {
-  return BSON.deserialize(bytes, { promoteValues: false })[field];
+  const options = { promoteValues: false, validation: { utf8: false } } as const;
+  return BSON.deserialize(bytes, options)[field];
 }
 
 interface ReadBatch extends LineBatch {
