@@ -121,7 +121,22 @@ const STORE_FAILURES: Readonly<Partial<Record<StoreErrorKind, Omit<Failure, 'cau
   },
 };
 
+const UNAUTHORIZED = 13;
+
+/** The driver's text is left out: it may quote the command. */
+function missingRight(error: StoreError): Failure | undefined {
+  if ((error.cause as { code?: unknown } | undefined)?.code !== UNAUTHORIZED) return undefined;
+  return {
+    exit: EXIT.database,
+    code: 'database_forbidden',
+    cause: 'the database user lacks a right that this command needs',
+    fix: 'grant it the role readWrite on the database; offline-sync init prints every right',
+  };
+}
+
 function storeFailure(error: StoreError): Failure {
+  const forbidden = missingRight(error);
+  if (forbidden !== undefined) return forbidden;
   const known = STORE_FAILURES[error.kind];
   return known === undefined
     ? {

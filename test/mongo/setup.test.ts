@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import type { Db, Document } from 'mongodb';
 import type { SetupStep } from '../../src/core/ports/store.ts';
 import { CONTRACT_LAYOUT } from '../contract/contract-world.ts';
+import { shardedReason } from '../../src/storage/mongo/fitness.ts';
 import { openWatched, type WatchedStore } from './mongo-world.ts';
 
 async function withStore(work: (watched: WatchedStore) => Promise<void>): Promise<void> {
@@ -127,6 +128,59 @@ const OBSTACLES: readonly Obstacle[] = [
     prepare: (db) => db.createCollection('notes', { capped: true, size: 4_096 }),
   },
   {
+    name: 'a time series',
+    step: 'tasks',
+    detail: /time series.*leave it out/,
+    prepare: (db) => db.createCollection('tasks', { timeseries: { timeField: 'at' } }),
+  },
+  {
+    name: 'a clustered collection',
+    step: 'tasks',
+    detail: /clustered.*copy it/,
+    prepare: (db) =>
+      db.createCollection('tasks', { clusteredIndex: { key: { _id: 1 }, unique: true } }),
+  },
+  {
+    name: 'a schema that admits no further fields, without a document to try it on',
+    step: 'tasks',
+    detail: /validator refuses the fields _sync_\*.*patternProperties/,
+    prepare: (db) => db.createCollection('tasks', { validator: CLOSED }),
+  },
+  {
+    name: 'a validator that refuses a stamp of a document it takes',
+    step: 'tasks',
+    detail: /validator refuses/,
+    prepare: async (db) => {
+      await db.createCollection('tasks', { validator: { _sync_hash: { $exists: false } } });
+      await db.collection<{ _id: string }>('tasks').insertOne({ _id: 'a' });
+    },
+  },
+  {
+    name: 'a unique index on fields of the engine',
+    step: 'tasks',
+    detail: /unique index "owner" .*drop it/,
+    prepare: (db) =>
+      db.collection('tasks').createIndex({ _sync_actor_id: 1 }, { name: 'owner', unique: true }),
+  },
+  {
+    name: 'ids of another type',
+    step: 'tasks',
+    detail: /type objectid, not string; configure collections: \{tasks: \{id_type: objectid\}\}/,
+    prepare: (db) => db.collection('tasks').insertOne({ title: 'by the driver' }),
+  },
+  {
+    name: 'ids of a type that cannot be synced',
+    step: 'tasks',
+    detail: /type object, not string; only string, objectid, int, uuid can be synced/,
+    prepare: (db) => db.collection('tasks').insertOne({ _id: { a: 1 } as never }),
+  },
+  {
+    name: 'a collection of our name that another program fills',
+    step: 'sync_clients',
+    detail: /another program; rename it/,
+    prepare: (db) => db.collection('sync_clients').insertOne({ theirs: true }),
+  },
+  {
     name: 'a default collation',
     step: 'tasks',
     detail: /collation/,
@@ -180,8 +234,15 @@ const OBSTACLES: readonly Obstacle[] = [
   },
 ];
 
+const CLOSED = {
+  $jsonSchema: {
+    additionalProperties: false,
+    properties: { _id: {}, title: { bsonType: 'string' } },
+  },
+};
+
 for (const { name, step, detail, prepare } of OBSTACLES) {
-  test(`[ST-2] ${name} blocks setup before anything is touched`, () =>
+  test(`[CL-15] ${name} blocks setup before anything is touched`, () =>
     withStore(async ({ store, db }) => {
       await prepare(db);
       const before = (await db.listCollections().toArray()).map((one) => one.name).sort();
@@ -199,6 +260,44 @@ for (const { name, step, detail, prepare } of OBSTACLES) {
       assert.ok((await store.checkLayout(CONTRACT_LAYOUT)).some((check) => !check.ok));
     }));
 }
+
+test('[CL-15] a validator that leaves room for the fields, or only warns, is no obstacle', () =>
+  withStore(async ({ store, db }) => {
+    const { $jsonSchema } = CLOSED;
+    const open = { $jsonSchema: { ...$jsonSchema, patternProperties: { '^_sync_': {} } } };
+    await db.createCollection('tasks', { validator: open });
+    await db.collection<{ _id: string }>('tasks').insertOne({ _id: 'a' });
+    await db.createCollection('notes', { validator: CLOSED, validationAction: 'warn' });
+    const stored = await db.collection('tasks').find().toArray();
+    await store.applySetup(CONTRACT_LAYOUT);
+    assert.deepEqual(await db.collection('tasks').find().toArray(), stored, 'the try left nothing');
+  }));
+
+test('[CL-15] ids of several types are counted, with what becomes of them', () =>
+  withStore(async ({ store, db }) => {
+    const many = Array.from({ length: 1_200 }, (_, n) => ({ _id: `t${n}` as never }));
+    await db.collection('tasks').insertMany([...many, {}, {}]);
+    await db.collection('notes').insertOne({ _id: 'n' as never });
+    const plan = await store.planSetup(CONTRACT_LAYOUT);
+    const tasks = stepFor(plan, 'tasks');
+    assert.equal(tasks?.action, 'present');
+    assert.match(tasks?.note ?? '', /998 string, 2 objectid\).* not of type string stay invisible/);
+    assert.deepEqual(
+      [stepFor(plan, 'notes')?.detail, stepFor(plan, 'notes')?.note],
+      ['is there; ids: string', undefined],
+    );
+  }));
+
+/**
+ * The test server cannot shard: these are rows as the manual of MongoDB shows them, of
+ * `config.collections` and, on a shard's own members, of `config.cache.collections`.
+ */
+test('[CL-15] a sharded collection is refused (decided on recorded answers)', () => {
+  const row = { _id: 'app.tasks', key: { region: 1, _id: 1 }, unique: false, noBalance: false };
+  assert.match(shardedReason(row) ?? '', /sharded by \{region, _id\}; only collections of one/);
+  assert.match(shardedReason({ _id: 'app.tasks', key: { _id: 'hashed' } }) ?? '', /\{_id\}/);
+  assert.equal(shardedReason({ _id: 'app.tasks', unsplittable: true }), undefined);
+});
 
 test('[ST-2] two processes may set up at the same time', async () => {
   const one = await openWatched({ setup: false });

@@ -44,11 +44,11 @@ export async function run(invocation: Invocation, flags: InitFlags): Promise<Exi
   }
   const layout = wantedLayout(config, nodeSystem.crypto);
   return withStore(config, flags.dryRun === true ? 'read' : 'setup', async (store) => {
-    const plan = await store.planSetup(layout);
+    const plan = await explained(invocation, config, () => store.planSetup(layout));
     const blocked = plan.some((step) => step.action === 'blocked');
     const applied = !blocked && flags.dryRun !== true;
     if (applied) {
-      await applyOrExplain(invocation, () => store.applySetup(layout));
+      await explained(invocation, config, () => store.applySetup(layout));
       await payResets(historyCore({ config, store, clock: storeClock(config) }));
     }
     return show(invocation, { plan, applied, config, file });
@@ -67,6 +67,7 @@ async function show(invocation: Invocation, outcome: Outcome): Promise<ExitCode>
   const { plan, applied } = outcome;
   if (output.json) await output.jsonLine({ plan, applied });
   else await printPlan(invocation, plan);
+  for (const { note } of plan) if (note !== undefined) output.warn(note);
   return report(invocation, outcome);
 }
 
@@ -96,15 +97,16 @@ async function printPlan({ output }: Invocation, plan: readonly SetupStep[]): Pr
   }
 }
 
-/** A refusal half-way is most often a missing right, so the list of rights comes with it. */
-async function applyOrExplain(
+/** A refusal is most often a missing right, so the list of rights comes with it. */
+async function explained<T>(
   { output }: Invocation,
-  apply: () => Promise<unknown>,
-): Promise<void> {
+  config: Config,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
-    await apply();
+    return await work();
   } catch (error) {
-    for (const line of RIGHTS) output.error(line);
+    if (config.store === 'mongo') for (const line of RIGHTS) output.error(line);
     throw error;
   }
 }
@@ -137,7 +139,7 @@ function report({ output }: Invocation, { plan, applied, config, file }: Outcome
 }
 
 const RIGHTS = [
-  'rights that init needs on the database: createCollection, createIndex, collMod, listCollections, listIndexes, find, insert, update',
+  'rights that init needs on the database: createCollection, createIndex, collMod, listCollections, listIndexes, find, insert, update (and renameCollectionSameDB, dropIndex, dropCollection, remove to take over an earlier log and for --remove)',
   'rights that serve needs on the database: find, insert, update, remove, listCollections, listIndexes (the role readWrite has them)',
   'serve also uses, when granted: killAnySession on the cluster, to free locks of a crashed server process at once',
 ];

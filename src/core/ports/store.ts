@@ -288,6 +288,8 @@ export interface SetupStep {
   readonly kind: 'collection' | 'index' | 'meta';
   readonly name: string;
   readonly detail: string;
+  /** What a person should know although nothing is in the way. */
+  readonly note?: string;
 }
 
 /** One finding of `checkLayout`. */

@@ -40,6 +40,7 @@ const UNAVAILABLE_CODES = new Set([
   462, // IngressRequestRateLimitExceeded
   18, // AuthenticationFailed
   8_000, // AtlasError
+  14_031, // OutOfDiskSpace
 ]);
 /** Names of client-side errors that mean "not reached". */
 const UNREACHABLE_NAMES = new Set([

@@ -9,13 +9,12 @@ import type {
 } from '../../core/ports/foreign.ts';
 import type { DocumentTrace, StoredDocument } from '../../core/ports/records.ts';
 import type { DocumentKey } from '../../core/ports/store.ts';
-import type { Json } from '../../protocol/pure/canonical-json.ts';
 import type { IdType } from '../../protocol/pure/ids.ts';
 import { encodeId } from './bson-codec.ts';
-import { decodeRecord } from './bson-reader.ts';
 import { engineCollection, traceFrom, traceId } from './collections.ts';
 import { guarded, isCursorLost } from './driver-errors.ts';
 import { openFeed, readFeedToken, saveFeedToken } from './foreign-feed.ts';
+import { idKindOf } from './id-kind.ts';
 import { acquireLease, type LeaseContext } from './migration-lease.ts';
 import { idsByCollection, type IdTypes, idTypeOf } from './mongo-load.ts';
 import { documentFrom } from './stored-documents.ts';
@@ -108,19 +107,8 @@ function positionOf(bytes: Uint8Array): string {
 
 function scanned(bytes: Uint8Array, collection: string, type: IdType): ScannedDocument {
   const found = documentFrom(bytes, collection, type);
-  const id_kind = found === undefined ? kindOf(decodeRecord(bytes)['_id']) : type;
+  const id_kind = found === undefined ? idKindOf(bytes, type) : type;
   return { id_kind, bytes: bytes.length, document: found?.document ?? null };
-}
-
-function kindOf(id: Json | undefined): string {
-  if (typeof id === 'string') return 'string';
-  if (typeof id === 'number') return Number.isInteger(id) ? 'int' : 'double';
-  if (id === null || typeof id !== 'object') return String(id);
-  if (Array.isArray(id)) return 'array';
-  const [key] = Object.keys(id);
-  if (key === '$oid') return 'objectid';
-  if (key === '$uuid') return 'uuid';
-  return key?.startsWith('$') ? key.slice(1) : 'object';
 }
 
 async function* scanTraces(

@@ -7,23 +7,26 @@ import {
   StoreError,
   type WantedLayout,
 } from '../../core/ports/store.ts';
-import { ENGINE_COLLECTIONS } from './collections.ts';
+import { ENGINE_COLLECTIONS, type EngineCollection, engineCollection } from './collections.ts';
 import { isDuplicateKeyError } from './driver-errors.ts';
 import { LOG_SET_ASIDE, planEarlierLog } from './earlier-log.ts';
+import { type Fitness, judgeContent, unfitReason } from './fitness.ts';
 import { compareIndex, type WantedIndex, wantedIndexes } from './indexes.ts';
 import { type PlannedStep, planMeta } from './meta.ts';
 import { noteCollections, recordCreations } from './setup-record.ts';
 
 const NAMESPACE_EXISTS = 48;
+/** Other databases that are named beside a new one. */
+const NAMES_SHOWN = 5;
 
 /** What `applySetup` would do. Reads only. */
 export async function planSetup(db: Db, wanted: WantedLayout): Promise<readonly SetupStep[]> {
-  return (await planSteps(db, wanted)).map(({ step }) => step);
+  return (await planSteps(db, wanted, { judged: true })).map(({ step }) => step);
 }
 
 /** Applies the plan. Throws `layout_blocked` before anything is touched when a step is blocked. */
 export async function applySetup(db: Db, wanted: WantedLayout): Promise<readonly SetupStep[]> {
-  const steps = await planSteps(db, wanted);
+  const steps = await planSteps(db, wanted, { judged: true });
   if (steps.some(({ step }) => step.action === 'blocked')) {
     throw new StoreError(
       'layout_blocked',
@@ -48,7 +51,7 @@ export async function applySetup(db: Db, wanted: WantedLayout): Promise<readonly
 
 /** Whether everything is as wanted; a step that would do something is a finding. */
 export async function checkLayout(db: Db, wanted: WantedLayout): Promise<readonly LayoutCheck[]> {
-  const steps = await planSteps(db, wanted);
+  const steps = await planSteps(db, wanted, { judged: false });
   return steps.map(({ step: { kind, name, action, detail } }) => ({
     name: `${kind} ${name}`,
     // A changed configuration is not a broken layout: it only warns.
@@ -57,25 +60,28 @@ export async function checkLayout(db: Db, wanted: WantedLayout): Promise<readonl
   }));
 }
 
-async function planSteps(db: Db, wanted: WantedLayout): Promise<readonly PlannedStep[]> {
+/**
+ * Every step. `judged`: content is looked at too, as a person wants it before setting up; a server that
+ * verifies its layout every half minute does not.
+ */
+async function planSteps(
+  db: Db,
+  wanted: WantedLayout,
+  { judged }: { readonly judged: boolean },
+): Promise<readonly PlannedStep[]> {
   const names = [...ENGINE_COLLECTIONS, ...wanted.collections.map(({ name }) => name)];
   const listed = await db.listCollections({ name: { $in: [...names, LOG_SET_ASIDE] } }).toArray();
   const found = new Map(listed.map((one) => [one.name, one as Document]));
-  const indexes = wantedIndexes(wanted);
   const steps: PlannedStep[] = [];
   const earlier = await planEarlierLog(db, plainNames(found));
   if (earlier !== undefined) steps.push(earlier.planned);
   if (earlier?.moves === true) found.delete('sync_oplog');
   for (const name of names) {
-    const collection = planCollection(db, name, found.get(name));
-    steps.push(collection);
-    if (collection.step.action === 'blocked') continue;
-    const there = found.has(name) ? await db.collection(name).listIndexes().toArray() : [];
-    for (const index of indexes) {
-      if (index.collection === name) steps.push(planIndex(db, index, there));
-    }
+    steps.push(...(await planOne(db, { wanted, name, found: found.get(name), judged })));
   }
-  steps.push(await planMeta(db, wanted));
+  const meta = await planMeta(db, wanted);
+  const note = judged && found.size === 0 ? await newDatabaseNote(db) : undefined;
+  steps.push(note === undefined ? meta : { ...meta, step: { ...meta.step, note } });
   return steps;
 }
 
@@ -85,35 +91,73 @@ function plainNames(found: ReadonlyMap<string, Document>): ReadonlySet<string> {
   return new Set(plain.map(([name]) => name));
 }
 
-function planCollection(db: Db, name: string, found: Document | undefined): PlannedStep {
+interface OneCollection {
+  readonly wanted: WantedLayout;
+  readonly name: string;
+  readonly found: Document | undefined;
+  readonly judged: boolean;
+}
+
+/** The steps of one collection and of its indexes. */
+async function planOne(db: Db, of: OneCollection): Promise<readonly PlannedStep[]> {
+  const { wanted, name, found } = of;
+  const reason = found === undefined ? undefined : unfitReason(found);
+  const fit = reason === undefined;
+  const there = found !== undefined && fit ? await db.collection(name).listIndexes().toArray() : [];
+  const fitness = fit ? await judge(db, of, there) : { reason };
+  const collection = collectionStep(db, of, fitness);
+  if (fitness.reason !== undefined) return [collection];
+  const indexes = wantedIndexes(wanted).filter(({ collection: owner }) => owner === name);
+  return [collection, ...indexes.map((index) => planIndex(db, index, there))];
+}
+
+async function judge(
+  db: Db,
+  { wanted, name, found, judged }: OneCollection,
+  indexes: readonly Document[],
+): Promise<Fitness> {
+  if (!judged || found === undefined) return {};
+  const business = wanted.collections.find((one) => one.name === name);
+  if (business !== undefined) return judgeContent(db, business, { found, indexes });
+  const strange = await holdsStrangers(db, name);
+  return strange ? { reason: 'it holds documents of another program; rename it' } : {};
+}
+
+function collectionStep(
+  db: Db,
+  { name, found }: Pick<OneCollection, 'name' | 'found'>,
+  { reason, note, ids }: Fitness,
+): PlannedStep {
   const step = (action: SetupStep['action'], detail: string): SetupStep => ({
-    action,
-    kind: 'collection',
-    name,
-    detail,
+    ...{ action, kind: 'collection', name, detail },
+    ...(note === undefined ? {} : { note }),
   });
   if (found === undefined) {
     return { step: step('create', 'new collection'), apply: () => createCollection(db, name) };
   }
-  const reason = unfitReason(found);
-  return {
-    step: reason === undefined ? step('present', 'is there') : step('blocked', reason),
-    apply: async () => {},
-  };
+  const present = step('present', ids === undefined ? 'is there' : `is there; ids: ${ids}`);
+  return { step: reason === undefined ? present : step('blocked', reason), apply: async () => {} };
 }
 
-/** Why an existing collection cannot be synced. */
-function unfitReason(found: Document): string | undefined {
-  if (found['type'] !== undefined && found['type'] !== 'collection') {
-    return `it is a ${found['type']}; a plain collection is needed`;
-  }
-  const options = (found['options'] ?? {}) as Document;
-  if (options['capped']) return 'it is capped; a plain collection is needed';
-  const locale = options['collation']?.locale;
-  if (locale !== undefined && locale !== 'simple') {
-    return 'it has a default collation, which orders and equates ids otherwise than the server';
-  }
-  return undefined;
+/** Before the first setup nothing of ours can be in a collection of our name. */
+async function holdsStrangers(db: Db, name: string): Promise<boolean> {
+  const own = await engineCollection(db, 'sync_meta').findOne({ _id: { $in: ['meta', 'setup'] } });
+  if (own !== null) return false;
+  const process = { _id: { $not: /^node:/ } };
+  return (await engineCollection(db, name as EngineCollection).findOne(process)) !== null;
+}
+
+/** A name that is nowhere yet may be a new database, or a typing error. */
+async function newDatabaseNote(db: Db): Promise<string | undefined> {
+  const others = await db
+    .admin()
+    .listDatabases({ nameOnly: true, authorizedDatabases: true })
+    .catch(() => ({ databases: [] }));
+  const names = others.databases.map(({ name }) => name);
+  const theirs = names.filter((name) => !['admin', 'config', 'local'].includes(name));
+  if (theirs.length === 0 || theirs.includes(db.databaseName)) return undefined;
+  const some = theirs.slice(0, NAMES_SHOWN).join(', ');
+  return `the database ${db.databaseName} is new on this server, which has: ${some}; if that is a typing error, correct database_name`;
 }
 
 async function createCollection(db: Db, name: string): Promise<void> {
