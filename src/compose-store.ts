@@ -97,7 +97,11 @@ export async function openRemoval(config: Config): Promise<StoreRemoval> {
   }
   const { openMongoRemoval } = await import('./storage/mongo/removal.ts');
   return openMongoRemoval(
-    { uri: config.mongodb_uri as string, database: config.database_name as string },
+    {
+      uri: config.mongodb_uri as string,
+      database: config.database_name as string,
+      transactions: config.transactions,
+    },
     wantedLayout(config, nodeSystem.crypto),
   ).catch((error: unknown) => {
     throw isRefusedUri(error) ? uriProblem(error) : error;
@@ -117,6 +121,7 @@ export async function openStore(config: Config, options: OpenStoreOptions): Prom
     uri: config.mongodb_uri as string,
     client,
     database: config.database_name as string,
+    transactions: config.transactions,
     node_id: nodeSystem.crypto.randomBase36(RANDOM_ID_LENGTH),
     collections: config.collections,
     clock,

@@ -100,7 +100,7 @@ export async function openProduct(config: Config, options: OpenOptions): Promise
       collections: config.collections.map(({ name }) => name),
       countOplog: store.countOplog.bind(store),
       clock,
-      transactions: true,
+      transactions: store.capabilities.transactions !== 'none',
     });
     telemetry = createTelemetrySink({ logger, metrics });
     await warnAboutStore({ config, store, meta, layout, logger });
@@ -228,6 +228,11 @@ async function warnAboutStore(
   parts: Pick<Parts, 'config' | 'store' | 'meta' | 'layout' | 'logger'>,
 ): Promise<void> {
   const { config, store, meta, layout, logger } = parts;
+  if (store.capabilities.transactions === 'none') {
+    logger.warn('store.no_transactions', 'this MongoDB has no transactions: not for production', {
+      hint: 'make it a one-member replica set (docs/OPERATIONS.md) and leave out "transactions: off"',
+    });
+  }
   if (meta.catalogue_hash !== layout.catalogue_hash) {
     logger.warn(
       'config.changed',

@@ -117,7 +117,16 @@ function completeLimits(parsed: ParsedConfig, origins: ReadonlyMap<string, strin
 }
 
 function checkStore(config: Config, { placeOf }: Sources, problems: ConfigProblem[]): void {
-  if (config.store !== 'mongo') return;
+  if (config.store !== 'mongo') {
+    if (config.transactions === 'off') {
+      problems.push({
+        where: placeOf(['transactions']),
+        key: 'transactions',
+        message: 'is for the MongoDB store; leave it out',
+      });
+    }
+    return;
+  }
   for (const [key, example] of [
     ['mongodb_uri', 'mongodb://127.0.0.1:27017/?replicaSet=rs0'],
     ['database_name', 'app'],

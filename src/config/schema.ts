@@ -63,6 +63,15 @@ const storage = {
     })
     .optional()
     .meta(help({ description: 'Database that holds your collections', example: 'app' })),
+  transactions: z
+    .enum(['required', 'off'])
+    .default('required')
+    .meta(
+      help({
+        description: '`off`: a standalone MongoDB, one process, not for production',
+        example: 'required',
+      }),
+    ),
 };
 
 const listening = {

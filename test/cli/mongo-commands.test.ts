@@ -118,6 +118,55 @@ if (process.env.SYNC_TEST_MONGODB_URI) {
     }
   });
 
+  test('[SA-1] mongo: transactions: off on a replica set is exit 2, and on the embedded store too', async (t) => {
+    const place = await mongoPlace(t);
+    const off = { ...place, env: { ...place.env, SYNC_TRANSACTIONS: 'off' } };
+    for (const command of ['init', 'serve']) {
+      const { code, stderr } = await run(t, [command], off);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, /leave out "transactions: off"/);
+    }
+    const embedded = await run(t, ['serve'], { ...off, env: { SYNC_TRANSACTIONS: 'off' } });
+    assert.equal(embedded.code, 2, embedded.stderr);
+    assert.match(embedded.stderr, /transactions.*is for the MongoDB store/);
+  });
+
+  test('[SA-6] mongo: a standalone server with transactions: off serves one process, and says so', async (t) => {
+    const mongo = await startOwnMongo({ standalone: true });
+    t.after(() => mongo.stop());
+    const place = {
+      cwd: freshFolder(t, { 'sync.config.yaml': `${FILE}transactions: off\n` }),
+      env: { MONGODB_URI: mongo.uri, MONGODB_DATABASE: 'app' },
+    };
+    assert.equal((await run(t, ['init'], place)).code, 0);
+    assert.equal((await run(t, ['serve', '--check'], place)).code, 0);
+    const server = await serve(t, place);
+    const token = await tokenOf(place);
+    await push(server.url, token, pushOf('first'));
+    const [warning] = jsonLines(server.stderr()).filter(
+      ({ event }) => event === 'store.no_transactions',
+    );
+    assert.equal(warning?.level, 'warn');
+    const metrics = await (await fetch(`${server.url}/metrics`)).text();
+    assert.match(metrics, /^sync_transactions_enabled 0$/m);
+    const [second, check, rows] = await Promise.all([
+      run(t, ['serve', '--port', '0'], place),
+      run(t, ['serve', '--check'], place),
+      run(t, ['inspect', '--since', '0'], place),
+    ]);
+    assert.equal(second.code, 5, second.stderr);
+    assert.match(second.stderr, /another process writes.*\(locked\)/);
+    assert.equal(check.code, 0, check.stderr);
+    assert.deepEqual(
+      jsonLines(rows.stdout).map(({ doc_id }) => doc_id),
+      ['first'],
+    );
+    server.signal('SIGTERM');
+    assert.equal(await server.ended, 0);
+    const next = await serve(t, place);
+    await push(next.url, token, pushOf('second'));
+  });
+
   test('[CL-12] mongo: a wrong password is exit 3 with the address and without the password', async (t) => {
     const server = await startOwnMongo({ auth: true });
     t.after(() => server.stop());

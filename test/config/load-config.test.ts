@@ -185,12 +185,7 @@ test('[CF-4] an unknown key names file, line and the key that was meant', async 
   ]);
 });
 
-for (const key of [
-  'transactions: off',
-  'rate_limit: {}',
-  'auth: {module: x}',
-  'auth: {jwks_file: keys.json}',
-]) {
+for (const key of ['rate_limit: {}', 'auth: {module: x}', 'auth: {jwks_file: keys.json}']) {
   test(`[CF-4] a key of a later version is unknown: ${key}`, async (t) => {
     const [fault] = await faultsOf(loadYaml(t, `collections: [a]\n${key}\n`));
     assert.match(fault?.message ?? '', /^unknown key/);

@@ -6,7 +6,7 @@ import type { OpenStore } from '../../src/core/ports/scope-writes.ts';
 import type { CommitGroup, GroupPlan } from '../../src/core/ports/store.ts';
 import { nodeSystem } from '../../src/node-system.ts';
 import { createMongoStore, type MongoStoreOptions } from '../../src/storage/mongo/mongo-store.ts';
-import { connectionOf, createClient } from '../../src/storage/mongo/topology.ts';
+import { connectionOf, createClient, type Transactions } from '../../src/storage/mongo/topology.ts';
 import { BUDGET_MS, CONTRACT_LAYOUT } from '../contract/contract-world.ts';
 import {
   type BundleOptions,
@@ -41,6 +41,8 @@ export interface WatchedStore {
 export interface WatchedOptions
   extends Partial<Pick<MongoStoreOptions, 'now_expression' | 'node_id' | 'clock' | 'mode'>> {
   readonly server?: Pick<StartedMongo, 'uri'>;
+  /** `off`: the server is a standalone one. */
+  readonly transactions?: Transactions;
   /** False: as on a server before 8.0. */
   readonly clientBulkWrite?: boolean;
   /** False: without collections and indexes. */
@@ -76,7 +78,7 @@ async function openOn(
   client.on('commandFailed', ({ commandName, failure }) => {
     failed.push({ name: commandName, code: Number((failure as { code?: unknown }).code) });
   });
-  const connection = await connectionOf(client, database);
+  const connection = await connectionOf(client, database, options.transactions);
   const { clientBulkWrite = connection.clientBulkWrite } = options;
   const { clock = nodeSystem.clock, mode = 'tool', now_expression } = options;
   const store = await createMongoStore(

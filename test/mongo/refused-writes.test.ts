@@ -1,18 +1,29 @@
 /** What the database refuses becomes a rejection of one change; what others wrote first is seen. */
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { Double, Int32, Long } from 'mongodb';
+import type { StartedMongo } from '../../scripts/mongodb.mjs';
 import { hashOf, type PlannedChange, planBundle } from '../contract/plan-builder.ts';
-import { groupOf, openWatched, type WatchedStore } from './mongo-world.ts';
+import { startOwnMongo } from '../support/mongodb.ts';
+import { groupOf, openWatched, type WatchedOptions, type WatchedStore } from './mongo-world.ts';
 
 const SCOPE = 'scope-1';
+let standalone: StartedMongo;
+before(async () => {
+  standalone = await startOwnMongo({ standalone: true });
+});
+after(() => standalone.stop());
 
-for (const clientBulkWrite of [true, false]) {
-  const way = clientBulkWrite ? 'one bulk write' : 'a bulk write per collection';
+const WAYS: Readonly<Record<string, () => WatchedOptions>> = {
+  'one bulk write': () => ({}),
+  'a bulk write per collection': () => ({ clientBulkWrite: false }),
+  'no transaction': () => ({ transactions: 'off', server: standalone }),
+};
 
+for (const [way, options] of Object.entries(WAYS)) {
   async function withStore(work: (watched: WatchedStore) => Promise<void>): Promise<void> {
-    const watched = await openWatched({ clientBulkWrite });
+    const watched = await openWatched(options());
     try {
       await work(watched);
     } finally {
@@ -114,8 +125,13 @@ for (const clientBulkWrite of [true, false]) {
     }));
 }
 
-test('[PU-14] a push of which every second document is refused ends within its deadline', async () => {
-  const { store, db, close } = await openWatched();
+for (const [way, options] of Object.entries(WAYS)) {
+  test(`[PU-14] a push of which every second document is refused ends within its deadline, with ${way}`, () =>
+    everySecond(options()));
+}
+
+async function everySecond(options: WatchedOptions): Promise<void> {
+  const { store, db, close } = await openWatched(options);
   try {
     await db.collection('notes').createIndex({ email: 1 }, { unique: true, sparse: true });
     await db.command({ collMod: 'tasks', validator: { $jsonSchema: { required: ['title'] } } });
@@ -150,7 +166,7 @@ test('[PU-14] a push of which every second document is refused ends within its d
   } finally {
     await close();
   }
-});
+}
 
 test('[EJ-8] a push keeps the stored type of the numbers that it does not change', async () => {
   const { store, db, close } = await openWatched();

@@ -21,7 +21,10 @@ export interface StoreMeta {
 
 /** History and processes. */
 export interface HistoryUpkeep {
-  /** Tells other processes that this one works with the store; from then on `liveProcesses` counts it. */
+  /**
+   * Tells other processes that this one works with the store; from then on `liveProcesses` counts it.
+   * Completes what a killed process began. Throws `locked` where only one may write and another does.
+   */
   announce(): Promise<void>;
   /** Other processes that work with the store now. Always 0 where a store admits only one. */
   liveProcesses(): Promise<number>;

@@ -335,8 +335,8 @@ export interface Upkeep extends HistoryUpkeep {
 /** Differences between stores, as data; the core has no other way to tell them apart. */
 export interface StoreCapabilities {
   readonly name: 'mongo' | 'embedded' | 'memory';
-  /** `replica_set`: concurrent processes; `serial`: one writer process. */
-  readonly transactions: 'replica_set' | 'serial';
+  /** `replica_set`: concurrent processes; `serial`: one writer process; `none`: one, with a redo log. */
+  readonly transactions: 'replica_set' | 'serial' | 'none';
   /** Whether the database expires rows itself or the server prunes in slices. */
   readonly retention: 'ttl' | 'own';
   /** Whether committed rows are pushed to other processes or must be polled. */

@@ -27,6 +27,7 @@ export const ENGINE_COLLECTIONS = [
   'sync_conflicts',
   'sync_tombstones',
   'sync_traces',
+  'sync_redo',
   'sync_migrations',
   'sync_clients',
 ] as const;

@@ -38,17 +38,22 @@ export type IdTypes = ReadonlyMap<string, IdType>;
 export interface LoadedGroup extends DeletePlaces {
   readonly snapshot: GroupSnapshot;
   readonly stored: ReadonlyMap<string, StoredContent>;
+  /** The documents as they are stored, likewise. */
+  readonly bytes: ReadonlyMap<string, Uint8Array>;
 }
 
-/** What a load needs. `now_ms` is the time of the lock. */
+/** What a load needs; without a session each statement is one for itself. */
 export interface LoadContext {
   readonly db: Db;
-  readonly session: ClientSession;
+  readonly session?: ClientSession;
   readonly id_types: IdTypes;
   readonly in_place: InPlaceCollections;
 }
 
-/** Loads what `load` names, in the session's transaction, one statement after the other. */
+/**
+ * Loads what `load` names, in the session's transaction, one statement after the other. `now_ms` is
+ * the time of the lock.
+ */
 export async function loadGroup(
   context: LoadContext,
   load: GroupLoad,
@@ -58,11 +63,14 @@ export async function loadGroup(
   const records = await loadRecords(context, load, head.scope_id);
   const documents: StoredDocument[] = [];
   const stored = new Map<string, StoredContent>();
+  const bytes = new Map<string, Uint8Array>();
   for (const [collection, ids] of idsByCollection(load.documents)) {
     for (const found of await loadDocuments(context, collection, ids)) {
       documents.push(found.document);
       const { data } = found.document;
-      stored.set(documentPlace(found.document), { data, types: found.types });
+      const place = documentPlace(found.document);
+      stored.set(place, { data, types: found.types });
+      bytes.set(place, found.bytes);
     }
   }
   const found = { ...records, documents };
@@ -73,6 +81,7 @@ export async function loadGroup(
   return {
     snapshot: { head, now_ms, ...found, floor },
     stored,
+    bytes,
     in_place: context.in_place,
     marked: new Set(marked),
   };
@@ -145,7 +154,7 @@ async function loadRecords(
   const batchSize = load.receipts.length + 2 * load.documents.length + traces + 2;
   const found = await engineCollection(db, first.from)
     .aggregate<{ kind: string; record: Document }>([...first.stages, ...unions], {
-      session,
+      ...inSession(session),
       batchSize,
     })
     .toArray();
@@ -202,7 +211,7 @@ async function loadDocuments(context: LoadContext, collection: string, ids: Read
   const found = await db
     .collection(collection)
     .find<Uint8Array>({ _id: { $in: [...ids].map((id) => encodeId(id, type)) } } as Document, {
-      session,
+      ...inSession(session),
       raw: true,
       batchSize: ids.size + 1,
     })
@@ -212,9 +221,16 @@ async function loadDocuments(context: LoadContext, collection: string, ids: Read
 
 async function loadFloor({ db, session }: LoadContext, scope_id: string): Promise<Hlc | null> {
   const [first] = await engineCollection(db, 'sync_oplog')
-    .find({ scope_id }, { session, sort: { seq: 1 }, limit: 1, projection: { _id: 1 } })
+    .find(
+      { scope_id },
+      { ...inSession(session), sort: { seq: 1 }, limit: 1, projection: { _id: 1 } },
+    )
     .toArray();
   return (first?._id as Hlc | undefined) ?? null;
+}
+
+function inSession(session: ClientSession | undefined): { readonly session?: ClientSession } {
+  return session === undefined ? {} : { session };
 }
 
 /** Type of a collection's ids. The core names configured collections only. */

@@ -71,9 +71,14 @@ export async function listScopes(
 /**
  * One batch: a cursor over several could be overtaken by the database's own expiry. The range has an
  * upper end, so that no planner sorts everything above its start; rows that were pruned below the
- * first retained one leave it empty, and then the end is left out.
+ * first retained one leave it empty, and then the end is left out. `last_seq` is the last row that may
+ * be seen, when there can be others.
  */
-export async function readRows(db: Db, range: RowRange): Promise<readonly OplogRead[]> {
+export async function readRows(
+  db: Db,
+  range: RowRange,
+  last_seq?: number,
+): Promise<readonly OplogRead[]> {
   const { scope_id, after_seq, max_rows, max_bytes } = range;
   const read = (seq: Document) =>
     engineCollection(db, 'sync_oplog')
@@ -82,8 +87,10 @@ export async function readRows(db: Db, range: RowRange): Promise<readonly OplogR
         { sort: { seq: 1 }, limit: max_rows, batchSize: max_rows, singleBatch: true, raw: true },
       )
       .toArray();
-  const bounded = await read({ $gt: after_seq, $lte: after_seq + max_rows });
-  const found = bounded.length > 0 ? bounded : await read({ $gt: after_seq });
+  const end = Math.min(after_seq + max_rows, last_seq ?? Number.POSITIVE_INFINITY);
+  const bounded = await read({ $gt: after_seq, $lte: end });
+  const rest = { $gt: after_seq, ...(last_seq === undefined ? {} : { $lte: last_seq }) };
+  const found = bounded.length > 0 ? bounded : await read(rest);
   const rows: OplogRead[] = [];
   let bytes = 0;
   for (const stored of found) {
@@ -95,10 +102,15 @@ export async function readRows(db: Db, range: RowRange): Promise<readonly OplogR
   return rows;
 }
 
-/** The first retained row of the scope. */
-export async function firstRow(db: Db, scope_id: string): Promise<RowPosition | null> {
+/** The first retained row of the scope, up to `last_seq` when there can be others. */
+export async function firstRow(
+  db: Db,
+  scope_id: string,
+  last_seq?: number,
+): Promise<RowPosition | null> {
+  const seen = last_seq === undefined ? {} : { seq: { $lte: last_seq } };
   const [row] = await engineCollection(db, 'sync_oplog')
-    .find({ scope_id }, { sort: { seq: 1 }, limit: 1, projection: { prev: 1, seq: 1 } })
+    .find({ scope_id, ...seen }, { sort: { seq: 1 }, limit: 1, projection: { prev: 1, seq: 1 } })
     .toArray();
   return row === undefined ? null : positionFrom(row);
 }

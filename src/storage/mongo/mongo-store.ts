@@ -1,4 +1,4 @@
-/** `SyncStore` on a MongoDB replica set: where the parts of the adapter meet. */
+/** `SyncStore` on MongoDB: where the parts of the adapter meet. */
 
 import { randomInt } from 'node:crypto';
 import type { ForeignStore } from '../../core/ports/foreign.ts';
@@ -24,7 +24,9 @@ import { createScopeWrites } from './scope-write.ts';
 import { TransactionSessions } from './sessions.ts';
 import { readMeta, renewEpoch, resetsWritten } from './meta.ts';
 import { applySetup, checkLayout, planSetup } from './setup.ts';
-import { type Connection, connect, connectShared } from './topology.ts';
+import { RedoLog } from './standalone/redo-log.ts';
+import { standaloneMembers } from './standalone/standalone-store.ts';
+import { type Connection, connect, connectShared, type Transactions } from './topology.ts';
 
 /** What the store is opened with. */
 export interface MongoStoreOptions {
@@ -37,6 +39,8 @@ export interface MongoStoreOptions {
   readonly node_id: string;
   readonly clock: Clock;
   readonly collections: readonly WantedCollection[];
+  /** `off`: a standalone server; default `required`. */
+  readonly transactions?: Transactions;
   /** `tool` writes nothing to the database before its first group. */
   readonly mode?: 'serve' | 'tool';
   /** Expression for the database's time; tests freeze or skew it. */
@@ -54,16 +58,18 @@ const CAPABILITIES: StoreCapabilities = {
 
 /** Connects. Throws `StoreError` in under 10 s when the database cannot be reached or used. */
 export async function openMongoStore(options: MongoStoreOptions): Promise<OpenStore> {
-  const { client, uri, database } = options;
+  const { client, uri, database, transactions } = options;
   const connection =
-    client === undefined ? await connect(uri, database) : await connectShared(client, database);
+    client === undefined
+      ? await connect(uri, database, transactions)
+      : await connectShared(client, database, transactions);
   return createMongoStore(connection, options);
 }
 
 /** The store over an open connection, which it closes at its end. */
 export async function createMongoStore(
   connection: Connection,
-  options: Omit<MongoStoreOptions, 'uri' | 'client' | 'database'>,
+  options: Omit<MongoStoreOptions, 'uri' | 'client' | 'database' | 'transactions'>,
 ): Promise<OpenStore> {
   const {
     clock,
@@ -80,6 +86,7 @@ export async function createMongoStore(
   const context = { connection, sessions, clock, random, id_types, in_place, now_expression };
   const foreign = createForeignStore({ connection, node_id, clock, id_types });
   const store = storeOver(context, foreign);
+  if (connection.transactions === 'off') return withoutTransactions(store, { ...context, node_id });
   if (options.mode !== 'tool') {
     try {
       await guarded(() => sessions.start());
@@ -122,13 +129,35 @@ function storeOver(context: CommitContext, foreign: ForeignStore): OpenStore {
     countOplog: () => guarded(() => countOplog(db)),
     countUnmigrated: (collection) => guarded(() => countUnmigrated(db, collection)),
     recordClient: (client_record) => guarded(() => recordClient(db, client_record)),
-    announce: () => guarded(() => sessions.start()),
+    announce: () =>
+      guarded(async () => {
+        await sessions.start();
+        // The database may have been a standalone one before.
+        await new RedoLog(connection).recover();
+      }),
     liveProcesses: () => guarded(() => sessions.countLive()),
     renewEpoch: (epoch, names) => guarded(() => renewEpoch(db, epoch, names)),
     resetsWritten: (run) => guarded(() => resetsWritten(db, run)),
     close: async () => {
       await sessions.close().catch(() => undefined);
       if (!shared) await client.close();
+    },
+  };
+}
+
+function withoutTransactions(
+  store: OpenStore,
+  context: CommitContext & { readonly node_id: string },
+): OpenStore {
+  const { release, ...members } = standaloneMembers(context);
+  // The application's own writes share a transaction with their rows: there is none here.
+  const { scope_writes, ...rest } = store;
+  return {
+    ...rest,
+    ...members,
+    close: async () => {
+      await release().catch(() => undefined);
+      await store.close();
     },
   };
 }

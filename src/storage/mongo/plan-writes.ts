@@ -25,7 +25,7 @@ import { type IdTypes, idTypeOf, type LoadedGroup } from './mongo-load.ts';
 import { engineFields, guardFilter, RELEASE, storedDocument } from './stored-documents.ts';
 import type { Connection } from './topology.ts';
 
-/** One statement. `change` is set for documents, `version` for rows: what to blame when it fails. */
+/** One statement. `change` and `place` are set for documents, `version` for rows: what to blame when it fails. */
 export interface PlannedWrite {
   readonly target: string;
   readonly operation:
@@ -46,6 +46,8 @@ export interface PlannedWrite {
         };
       };
   readonly change?: ChangeRef;
+  /** Place of a document among the loaded ones. */
+  readonly place?: string;
   /** `_id` of a document that must be new. */
   readonly inserted_id?: unknown;
   readonly version?: Hlc;
@@ -58,6 +60,9 @@ export interface WriteCounts {
   updated: number;
   deleted: number;
 }
+
+/** What statements are sent with. */
+export type Writer = Pick<Connection, 'client' | 'db' | 'clientBulkWrite'>;
 
 /** A batch that failed in the part that starts at `offset`. */
 class PartError extends Error {
@@ -116,16 +121,23 @@ export function planWrites(
   ];
 }
 
-/** Runs the list in the session's transaction: one command where the server can, else one per collection. */
+/**
+ * Runs the list: one command where the server can, else one per collection. In the session's
+ * transaction, or without a session each statement for itself.
+ */
 export async function runWrites(
-  { client, db, clientBulkWrite }: Connection,
-  session: ClientSession,
+  { client, db, clientBulkWrite }: Writer,
+  session: ClientSession | undefined,
   writes: readonly PlannedWrite[],
 ): Promise<WriteCounts> {
+  // The concern of the database is not the client's, and a transaction has its own.
+  const within =
+    session !== undefined ? { session } : db.writeConcern && { writeConcern: db.writeConcern };
+  const options = { ...within, ordered: true };
   if (clientBulkWrite) {
     const result = await client.bulkWrite(
       writes.map((write) => clientModel(db.databaseName, write)),
-      { session, ordered: true },
+      options,
     );
     return {
       inserted: result.insertedCount,
@@ -140,7 +152,7 @@ export async function runWrites(
     const part = writes.slice(offset, end < 0 ? writes.length : end);
     const operations = part.map((write) => write.operation as AnyBulkWriteOperation);
     try {
-      const result = await db.collection(target).bulkWrite(operations, { session, ordered: true });
+      const result = await db.collection(target).bulkWrite(operations, options);
       counts.inserted += result.insertedCount;
       counts.updated += result.matchedCount + result.upsertedCount;
       counts.deleted += result.deletedCount;
@@ -193,40 +205,38 @@ function collectionOf(write: DocumentWrite): string {
 
 function documentWrite(write: DocumentWrite, work: DocumentWork): PlannedWrite {
   const { loaded, id_types, plan, marks } = work;
-  const { change } = write;
   const target = collectionOf(write);
+  const place = documentPlace(write.kind === 'put' ? write.document : write);
+  const blame = { change: write.change, place };
   const type = idTypeOf(id_types, target);
   if (write.kind === 'drop') {
-    const tombstone = marks.get(documentPlace(write));
+    const tombstone = marks.get(place);
     if (tombstone !== undefined) {
-      return {
-        target,
-        operation: { updateOne: markWrite(write, tombstone, { type, plan }) },
-        change,
-      };
+      const updateOne = markWrite(write, tombstone, { type, plan });
+      return { target, operation: { updateOne }, ...blame };
     }
     const filter = guardFilter(write, type, write.guard);
-    return { target, operation: { deleteOne: { filter } }, change };
+    return { target, operation: { deleteOne: { filter } }, ...blame };
   }
   if (write.kind === 'release') {
     const filter = guardFilter(write, type, write.guard);
-    return { target, operation: { updateOne: { filter, update: RELEASE } }, change };
+    return { target, operation: { updateOne: { filter, update: RELEASE } }, ...blame };
   }
   const { document, guard } = write;
   if (guard === null) {
     const stored = storedDocument(document, type, undefined);
-    return insert(target, stored, { change, inserted_id: stored['_id'] });
+    return insert(target, stored, { ...blame, inserted_id: stored['_id'] });
   }
   if (write.as_stored === true) {
     const filter = guardFilter(document, type, guard);
     const update = { $set: engineFields(document) };
-    return { target, operation: { updateOne: { filter, update } }, change };
+    return { target, operation: { updateOne: { filter, update } }, ...blame };
   }
-  const stored = loaded.stored.get(documentPlace(document));
+  const stored = loaded.stored.get(place);
   // Without `_id`: it keeps the stored type, which for a number need not be the codec's.
   const { _id, ...replacement } = storedDocument(document, type, stored);
   const filter = guardFilter(document, type, guard);
-  return { target, operation: { replaceOne: { filter, replacement, upsert: false } }, change };
+  return { target, operation: { replaceOne: { filter, replacement, upsert: false } }, ...blame };
 }
 
 /** A dropped trace is kept as gone for a while, so that a count of writes never depends on it. */
@@ -267,7 +277,7 @@ function tombstoneWrites({ plan, loaded, marks }: DocumentWork): PlannedWrite[] 
 function insert(
   target: string,
   document: Document,
-  blame: Pick<PlannedWrite, 'change' | 'inserted_id' | 'version'> = {},
+  blame: Pick<PlannedWrite, 'change' | 'place' | 'inserted_id' | 'version'> = {},
 ): PlannedWrite {
   return { target, operation: { insertOne: { document } }, ...blame };
 }

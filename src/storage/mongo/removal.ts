@@ -19,17 +19,23 @@ import {
   type SetupRecord,
 } from './setup-record.ts';
 import { countStripped, type StripForm, stripDocuments } from './strip-documents.ts';
-import { type Connection, connect } from './topology.ts';
+import { RedoLog } from './standalone/redo-log.ts';
+import { type Connection, connect, type Transactions } from './topology.ts';
 
 const NAMESPACE_NOT_FOUND = 26;
 const INDEX_NOT_FOUND = 27;
 
 /** Connects. Throws as the store does. */
 export async function openMongoRemoval(
-  place: { readonly uri: string; readonly database: string },
+  place: {
+    readonly uri: string;
+    readonly database: string;
+    readonly transactions: Transactions;
+  },
   wanted: WantedLayout,
 ): Promise<StoreRemoval> {
-  return mongoRemoval(await connect(place.uri, place.database), wanted);
+  const { uri, database, transactions } = place;
+  return mongoRemoval(await connect(uri, database, transactions), wanted);
 }
 
 /** The removal over an open connection, which it closes at its end. */
@@ -39,7 +45,7 @@ export function mongoRemoval(
 ): StoreRemoval {
   return {
     plan: () => guarded(async () => planOf(await survey(db, wanted))),
-    apply: (onProgress) => guarded(() => remove(db, wanted, onProgress)),
+    apply: (onProgress) => guarded(() => remove({ db, client }, wanted, onProgress)),
     close: () => client.close(),
   };
 }
@@ -160,7 +166,7 @@ function collectionSteps(of: BusinessCollection): readonly RemovalStep[] {
 }
 
 async function remove(
-  db: Db,
+  { db, client }: Pick<Connection, 'db' | 'client'>,
   wanted: WantedLayout,
   onProgress: (progress: RemovalProgress) => Promise<void>,
 ): Promise<void> {
@@ -168,6 +174,8 @@ async function remove(
   const before = await survey(db, wanted);
   if (planOf(before).length === 0) return;
   await beginRemoval(db, wanted, before);
+  // What a process without transactions left half-written is dealt with while its log is there.
+  await new RedoLog({ db, client, clientBulkWrite: false }).recover();
   const total = before.business.reduce((sum, { documents }) => sum + documents, 0);
   let done = 0;
   for (const { name, form } of before.business) {

@@ -8,8 +8,9 @@ import type { IdType } from '../../protocol/pure/ids.ts';
 import { decodeId, encodeDocument, encodeId, type StoredContent } from './bson-codec.ts';
 import { decodeDocument, type StoredTypes } from './bson-reader.ts';
 
-/** A document with the odd number types it is stored with. */
+/** A document with its bytes and the odd number types it is stored with. */
 export interface FoundDocument {
+  readonly bytes: Uint8Array;
   readonly document: StoredDocument;
   readonly types: StoredTypes | undefined;
 }
@@ -37,7 +38,7 @@ export function documentFrom(
     read_only,
     ...(engine['_sync_deleted'] === true ? { soft_deleted: true } : {}),
   };
-  return { document, types };
+  return { bytes, document, types };
 }
 
 /** The whole stored form of a document that is put. */

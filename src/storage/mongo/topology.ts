@@ -40,8 +40,15 @@ export type SharedClient = MongoClient;
 /** A session of that client. */
 export type SharedSession = ClientSession;
 
+/**
+ * Whether pushes run in transactions. `off` is for a standalone server alone, which has none; a
+ * replica set is refused then, because another process could work on it with transactions.
+ */
+export type Transactions = 'required' | 'off';
+
 /** An open connection. `clientBulkWrite`: the server takes one bulk write over several collections. */
 export interface Connection {
+  readonly transactions: Transactions;
   readonly client: MongoClient;
   readonly db: Db;
   readonly clientBulkWrite: boolean;
@@ -50,10 +57,14 @@ export interface Connection {
 }
 
 /** Connects. Throws `unavailable` for a database out of reach, `unsupported` for one that cannot serve. */
-export async function connect(uri: string, database: string): Promise<Connection> {
+export async function connect(
+  uri: string,
+  database: string,
+  transactions: Transactions = 'required',
+): Promise<Connection> {
   const client = createClient(uri);
   try {
-    return await connectionOf(client, database);
+    return await connectionOf(client, database, transactions);
   } catch (error) {
     await client.close();
     throw toStoreError(error);
@@ -61,27 +72,45 @@ export async function connect(uri: string, database: string): Promise<Connection
 }
 
 /** Uses a client of the application around, which stays its to close. Throws as `connect` does. */
-export async function connectShared(client: unknown, database: string): Promise<Connection> {
+export async function connectShared(
+  client: unknown,
+  database: string,
+  transactions: Transactions = 'required',
+): Promise<Connection> {
   const checked = checkClient(client);
   try {
-    return { ...(await connectionOf(checked, database)), shared: true };
+    return { ...(await connectionOf(checked, database, transactions)), shared: true };
   } catch (error) {
     throw toStoreError(error);
   }
 }
 
 /** The connection over a client. Concerns are set here, because every statement relies on them. */
-export async function connectionOf(client: MongoClient, database: string): Promise<Connection> {
+export async function connectionOf(
+  client: MongoClient,
+  database: string,
+  transactions: Transactions = 'required',
+): Promise<Connection> {
   const hello = await client.db('admin').command({ hello: 1 });
-  refuseTopology(hello);
-  const db = client.db(database, {
+  refuseTopology(hello, transactions);
+  const options = {
     ...PLAIN_VALUES,
+    ...CONCERNS[transactions],
+    readPreference: 'primary',
+  } as const;
+  const db = client.db(database, options);
+  const clientBulkWrite = hello['maxWireVersion'] >= WIRE_VERSION_BULK;
+  return { client, db, clientBulkWrite, transactions };
+}
+
+/** On a single server what is journaled is what a majority has, and it knows no other concern. */
+const CONCERNS = {
+  required: {
     readConcern: new ReadConcern('majority'),
     writeConcern: { w: 'majority', journal: true },
-    readPreference: 'primary',
-  });
-  return { client, db, clientBulkWrite: hello['maxWireVersion'] >= WIRE_VERSION_BULK };
-}
+  },
+  off: { readConcern: new ReadConcern('local'), writeConcern: { w: 1, journal: true } },
+} as const;
 
 /**
  * A client that keeps the guarantees; not connected yet. The cause of a refused URI is not kept,
@@ -139,11 +168,18 @@ function weaknessOf(options: MongoOptions): string | undefined {
   return unchecked ? 'tlsInsecure, tlsAllowInvalidCertificates and …Hostnames' : undefined;
 }
 
-function refuseTopology(hello: Record<string, unknown>): void {
+function refuseTopology(hello: Record<string, unknown>, transactions: Transactions): void {
   if (hello['msg'] === 'isdbgrid') {
     throw new StoreError('unsupported', 'a sharded cluster is not supported; use a replica set');
   }
-  if (typeof hello['setName'] !== 'string') {
+  const replicated = typeof hello['setName'] === 'string';
+  if (replicated && transactions === 'off') {
+    throw new StoreError(
+      'unsupported',
+      'this MongoDB is a replica set and has transactions; leave out "transactions: off"',
+    );
+  }
+  if (!replicated && transactions === 'required') {
     throw new StoreError(
       'unsupported',
       'this MongoDB runs standalone, without transactions; start it as a one-member replica set ' +

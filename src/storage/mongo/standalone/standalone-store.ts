@@ -1,0 +1,101 @@
+/**
+ * What a store without transactions does otherwise than one with them: how groups are committed, and
+ * that reads show committed work only. Everything else is the same.
+ */
+
+import type { FullWalk, StoreCapabilities, SyncStore } from '../../../core/ports/store.ts';
+import { guarded } from '../driver-errors.ts';
+import type { CommitContext } from '../mongo-commit-group.ts';
+import { firstRow, readDocuments, readRows, readScope } from '../mongo-reads.ts';
+import { openWalk } from '../mongo-walk.ts';
+import { Lease } from './lease.ts';
+import { RedoLog } from './redo-log.ts';
+import { readSettled, StandaloneCommit, type StandaloneContext } from './standalone-commit.ts';
+import { ScopeTurns, WriteGate } from './write-gate.ts';
+
+const CAPABILITIES: StoreCapabilities = {
+  name: 'mongo',
+  transactions: 'none',
+  retention: 'ttl',
+  change_feed: 'poll',
+};
+
+/** The members that differ. */
+export type StandaloneMembers = Pick<
+  SyncStore,
+  | 'capabilities'
+  | 'announce'
+  | 'liveProcesses'
+  | 'commitGroup'
+  | 'readScope'
+  | 'confirmHead'
+  | 'readRows'
+  | 'firstRow'
+  | 'readDocuments'
+  | 'openWalk'
+> & {
+  /** Gives the lease back. */
+  release(): Promise<void>;
+};
+
+/** The members over a connection to a standalone server. */
+export function standaloneMembers(
+  base: Omit<CommitContext, 'sessions'> & { readonly node_id: string },
+): StandaloneMembers {
+  const { connection, clock, id_types } = base;
+  const { db } = connection;
+  const lease = new Lease(connection, base);
+  const log = new RedoLog(connection);
+  const gate = new WriteGate();
+  const state = { unfinished: true };
+  const context: StandaloneContext = { ...base, lease, log, gate, state };
+  const turns = new ScopeTurns();
+  /** A process that only looks on has nothing to recover, and takes no part in the order of writes. */
+  const settled = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (!lease.taken) return work();
+    await lease.confirm();
+    return readSettled(context, work);
+  };
+  const lastSeq = async (scope_id: string): Promise<number> =>
+    (await readScope(db, scope_id, null)).head?.head_seq ?? 0;
+
+  const claim = async (): Promise<void> => {
+    await lease.take();
+    await readSettled(context, async () => undefined);
+  };
+
+  return {
+    capabilities: CAPABILITIES,
+    announce: () => guarded(claim),
+    liveProcesses: () => guarded(() => lease.countOthers()),
+    release: () => lease.close(),
+    commitGroup: async (scope_id, group) => {
+      const deadline = clock.monotonic() + group.budget_ms;
+      await guarded(claim);
+      const work = { scope_id, group, deadline };
+      return turns.take(scope_id, () => new StandaloneCommit(context, work).run());
+    },
+    readScope: (scope_id, since) =>
+      guarded(async () => {
+        const { head, at } = await readScope(db, scope_id, since);
+        return { head, at: at !== null && at.seq > (head?.head_seq ?? 0) ? null : at };
+      }),
+    // One server has one view of a head, and refuses a linearizable read.
+    confirmHead: (scope_id) => guarded(async () => (await readScope(db, scope_id, null)).head),
+    readRows: (range) => guarded(async () => readRows(db, range, await lastSeq(range.scope_id))),
+    firstRow: (scope_id) => guarded(async () => firstRow(db, scope_id, await lastSeq(scope_id))),
+    readDocuments: (scope_id, keys) =>
+      guarded(() => settled(() => readDocuments({ db, id_types }, scope_id, keys))),
+    openWalk: (scope_id) => settledWalk(openWalk(connection, scope_id, id_types), settled),
+  };
+}
+
+/** Pages of a walk are read while no group is half-written. */
+function settledWalk(walk: FullWalk, settled: <T>(work: () => Promise<T>) => Promise<T>): FullWalk {
+  return {
+    head: () => walk.head(),
+    documents: (range) => guarded(() => settled(() => walk.documents(range))),
+    tombstones: (range) => guarded(() => settled(() => walk.tombstones(range))),
+    close: () => walk.close(),
+  };
+}
