@@ -4,6 +4,7 @@
  */
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { apiPage } from './lib/api-page.mjs';
 import { importTypeScript } from './lib/bundle.mjs';
 import { configPage, enforcementTable, errorsPage, metricsPage } from './lib/generated-pages.mjs';
 import { inRoot } from './lib/paths.mjs';
@@ -16,6 +17,7 @@ const wanted = [
   ...(await errorFiles()),
   ...(await configFiles()),
   ...(await metricFiles()),
+  { file: 'docs/API.md', text: apiPage() },
   ...protocolFiles(),
 ];
 const checking = process.argv.includes('--check');

@@ -25,7 +25,7 @@ test('[AR-19] the tarball holds the product and nothing else', () => {
     assert.ok(packed.includes(file), `${file} is missing`);
   }
   const allowed =
-    /^(bin|dist)\/|^(README|CHANGELOG|SECURITY)\.md$|^LICENSE$|^package\.json$|^sync\.config\.example\.yaml$|^config\/sync\.config\.schema\.json$|^examples\/minimal-client\.mjs$/;
+    /^(bin|dist)\/|^(README|CHANGELOG|SECURITY)\.md$|^LICENSE$|^package\.json$|^sync\.config\.example\.yaml$|^config\/sync\.config\.schema\.json$|^examples\/[\w-]+\.mjs$/;
   assert.deepEqual(
     packed.filter((file) => !allowed.test(file)),
     [],
@@ -47,11 +47,45 @@ test('[AR-19] the library entry loads and its types are found', () => {
     "const wrong: PushRequest = { client_id: 1, changes: 'none' };",
     'export { request, SyncError, wrong };',
   ].join('\n');
+  compile(folder, source);
+});
+
+test('[AR-19] the types of the library form fit a project with its own driver and its own Hono', () => {
+  const { folder } = installed;
+  const source = [
+    "import { Hono } from 'hono';",
+    "import { MongoClient } from 'mongodb';",
+    "import { createSyncServer, ScopeWriteError, type SyncServer } from 'offline-sync';",
+    "const client = new MongoClient('mongodb://127.0.0.1');",
+    'const sync: SyncServer = await createSyncServer({',
+    "  client, database_name: 'app', collections: { tasks: { id_type: 'objectid' } },",
+    "  auth: { authenticate: async (request) => request.headers.has('x') ? { actor_id: 'a', scope_ids: ['s'] } : null },",
+    '});',
+    "new Hono().route('/', sync.app);",
+    "const tasks = client.db('app').collection<{ _id: string; n: number }>('tasks');",
+    "const { value, rows } = await sync.withScopeWrite('s', async ({ session, record, upsert }) => {",
+    "  await tasks.updateOne({ _id: 't1' }, { $inc: { n: 1 } }, { session });",
+    "  record('tasks', 't1');",
+    "  await upsert('tasks', 't2', { at: new Date() });",
+    '  return 7;',
+    "}, { actor_id: 'job' });",
+    'const seven: number = value;',
+    "const first: 'upsert' | 'delete' | undefined = rows[0]?.operation;",
+    '// @ts-expect-error: a key that does not exist is noticed',
+    "await createSyncServer({ colections: ['tasks'] });",
+    'export { first, ScopeWriteError, seven };',
+  ].join('\n');
+  compile(folder, source);
+});
+
+/** As a project of a Node server would, which has the types of Node. */
+function compile(folder: string, source: string): void {
   writeFileSync(path.join(folder, 'consumer.ts'), source);
   const tsc = inRoot('node_modules/typescript/bin/tsc');
-  const flags = ['--noEmit', '--strict', '--target', 'es2023'];
-  run(process.execPath, [tsc, ...flags, '--module', 'nodenext', 'consumer.ts'], folder);
-});
+  const flags = ['--noEmit', '--strict', '--target', 'es2023', '--types', 'node'];
+  const types = ['--typeRoots', inRoot('node_modules/@types'), '--module', 'nodenext'];
+  run(process.execPath, [tsc, ...flags, ...types, 'consumer.ts'], folder);
+}
 
 test('[AR-19] init, serve, token and inspect work in an empty folder', async () => {
   const { folder } = installed;

@@ -123,6 +123,7 @@ export const SCOPE_WRITE_REASONS = {
   unknown_metadata:
     'metadata must be the object that buildSyncMetadata gave in this very transaction',
 } as const;
+/** Why a write of the application was refused: a key of `SCOPE_WRITE_REASONS`. */
 export type ScopeWriteReason = keyof typeof SCOPE_WRITE_REASONS;
 
 /** A write of the application that was refused; it was rolled back, or must be. */

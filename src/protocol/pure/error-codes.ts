@@ -26,6 +26,7 @@ export const ERROR_CODES = [
   'service_unavailable',
   'database_unavailable',
 ] as const;
+/** Code of a failed request; see docs/ERRORS.md. */
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /** Codes of refused changes, values inside a 200 answer. */
@@ -47,6 +48,7 @@ export const REJECTION_CODES = [
   'update_rejected',
   'batch_rolled_back',
 ] as const;
+/** Code of a refused change; see docs/ERRORS.md. */
 export type RejectionCode = (typeof REJECTION_CODES)[number];
 
 /** Reasons of 401 `authentication_failed`, in `details.reason`. */
@@ -71,6 +73,7 @@ export const STALE_REASONS = [
   'chain_broken',
   'collection_reset',
 ] as const;
+/** Why a pull asks for a full resync. */
 export type StaleReason = (typeof STALE_REASONS)[number];
 
 /** What was wrong, inside `details.issues[]` of a 422 or of a rejection. */
