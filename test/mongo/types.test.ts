@@ -232,6 +232,32 @@ test(
 );
 
 test(
+  '[EJ-10] a document that no row can hold is refused, and nobody waits for it',
+  withEngineOn(TASKS, async (place) => {
+    const _id = 'huge';
+    const huge = { _id, text: 'x'.repeat(16_000_000), _sync_scope_id: SCOPE };
+    await place.db.collection<Document>('tasks').insertOne(huge as unknown as Document);
+    await place.db
+      .collection<Document>('tasks')
+      .insertOne({ _id: 'other', n: 1, _sync_scope_id: SCOPE } as unknown as Document);
+    const keys = [_id, 'other'].map((doc_id) => ({ collection: 'tasks', doc_id }));
+    assert.deepEqual(await place.foreign(keys), ['refused', 'upserted']);
+    const results = await place.push([
+      { collection: 'tasks', doc_id: _id, data: { n: 1 } },
+      { collection: 'tasks', doc_id: 'next', data: { n: 2 } },
+    ]);
+    assert.deepEqual(
+      results.map(({ code }) => code),
+      ['document_validation', null],
+    );
+    assert.deepEqual(
+      (await place.pull()).map(({ doc_id }) => doc_id),
+      ['other', 'next'],
+    );
+  }),
+);
+
+test(
   '[PU-5] a scope field inside a document may be an ObjectId, a UUID or an integer',
   withEngineOn([{ name: 'tasks', scope_field: ['site', 'team'] }], async (place) => {
     const oid = '0123456789abcdef01234567';

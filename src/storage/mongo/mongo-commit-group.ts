@@ -30,6 +30,7 @@ import {
   toStoreError,
 } from './driver-errors.ts';
 import { ensureHead } from './ensure-head.ts';
+import { RowTooLarge } from './foreign-rows.ts';
 import type { InPlaceCollections } from './in-place.ts';
 import { type IdTypes, type LoadedGroup, loadGroup } from './mongo-load.ts';
 import {
@@ -265,6 +266,9 @@ class GroupCommit<T> {
 
   /** Returns when the group may run again; throws what is final. */
   async #recover(thrown: unknown): Promise<void> {
+    if (thrown instanceof RowTooLarge && thrown.change !== undefined) {
+      return this.#refuse(thrown.change, 'document_validation');
+    }
     const { error, failed } = failureOf(thrown);
     if (failed !== undefined && !isServerTrouble(failed.code)) {
       return this.#blame(this.#writes[failed.index], failed);

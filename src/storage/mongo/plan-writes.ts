@@ -15,11 +15,11 @@ import {
   storedConflict,
   storedTrace,
   storedReceipt,
-  storedRow,
   storedTombstone,
   traceId,
 } from './collections.ts';
 import { type FailedWrite, failedWriteOf, guarded } from './driver-errors.ts';
+import { fittingRow } from './foreign-rows.ts';
 import { documentPlace, markWrite, tombstonesInPlace } from './in-place.ts';
 import { type IdTypes, idTypeOf, type LoadedGroup } from './mongo-load.ts';
 import { engineFields, guardFilter, RELEASE, storedDocument } from './stored-documents.ts';
@@ -107,7 +107,9 @@ export function planWrites(
     ...documentWrites(work),
     ...tombstoneWrites(work),
     ...traceWrites(plan),
-    ...plan.rows.map((row) => insert('sync_oplog', storedRow(row), { version: row.version })),
+    ...plan.rows.map((row) =>
+      insert('sync_oplog', fittingRow(row, plan), { version: row.version }),
+    ),
     ...plan.receipts.map((receipt) => insert('sync_receipts', storedReceipt(receipt))),
     ...plan.conflicts.map((entry) =>
       replace('sync_conflicts', { _id: entry.conflict_id }, storedConflict(entry)),
