@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type MongoClient, ObjectId } from 'mongodb';
 import type { ScopeWrite } from '../../src/index.ts';
-import { PLACES } from './support/embedded-app.ts';
+import { startOwnMongo } from '../support/mongodb.ts';
+import { openServer, PLACES } from './support/embedded-app.ts';
 import { openWorld as open, refusal, SCOPE } from './support/scope-world.ts';
 
 const onMongo = PLACES.includes('mongo');
@@ -115,6 +116,28 @@ for (const kind of PLACES) {
     });
   });
 }
+
+describe('mongo: scope writes without transactions', { skip: !onMongo }, () => {
+  test('[LB-13] on a standalone server upsert and delete are one push, sessions are refused', async (t) => {
+    const server = await startOwnMongo({ standalone: true });
+    t.after(() => server.stop());
+    const options = { store: 'mongo', transactions: 'off', database_name: 'alone' } as const;
+    const place = { name: 'mongo', options: { ...options, mongodb_uri: server.uri } } as const;
+    const sync = await openServer(t, { ...place, client: undefined, database: 'alone' });
+    const { bundle_seq, rows } = await sync.withScopeWrite(SCOPE, async (write) => {
+      await write.upsert('tasks', 't1', { n: 1 });
+      await write.upsert('notes', 'n1', { n: 1 });
+    });
+    assert.deepEqual([bundle_seq, rows.length], [1, 2]);
+    const recorded = sync.withScopeWrite(SCOPE, (write) => write.record('tasks', 't1'));
+    await assert.rejects(recorded, refusal('unsupported'));
+    const session = {} as ScopeWrite['session'];
+    await assert.rejects(
+      sync.buildSyncMetadata({ scope_id: SCOPE, session }),
+      refusal('unsupported'),
+    );
+  });
+});
 
 test('[LB-13] on the embedded store sessions, record and foreign transactions are refused', async (t) => {
   const { sync } = await open(t, 'embedded');

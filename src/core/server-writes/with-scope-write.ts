@@ -49,16 +49,13 @@ export async function withScopeWrite<T>(
 ): Promise<ScopeWriteResult<T>> {
   const { scope_id, actor_id = SERVER_NAME } = request;
   checkNames(scope_id, actor_id);
-  const { scope_writes, capabilities } = parts.store;
+  const { scope_writes } = parts.store;
   const work = { ...request, actor_id };
-  if (scope_writes !== undefined) {
-    const deadline_at = parts.system.clock.monotonic() + PUSH_DEADLINE_MS;
-    return parts.turns.take(scope_id, () =>
-      writeInTransaction(parts, scope_writes, { ...work, deadline_at }),
-    );
-  }
-  if (capabilities.transactions === 'serial') return writeAsPush(parts, work);
-  throw new ScopeWriteError('unsupported');
+  if (scope_writes === undefined) return writeAsPush(parts, work);
+  const deadline_at = parts.system.clock.monotonic() + PUSH_DEADLINE_MS;
+  return parts.turns.take(scope_id, () =>
+    writeInTransaction(parts, scope_writes, { ...work, deadline_at }),
+  );
 }
 
 /** Throws for names that no row may carry. */
@@ -143,7 +140,7 @@ function report(
   });
 }
 
-/** One writer process and no sessions: what the function asked for is one push, all or nothing. */
+/** A store without transactions of the application has one writing process, and no sessions: what the function asked for is one push, all or nothing. */
 async function writeAsPush<T>(
   parts: ScopeWriteParts,
   { scope_id, actor_id, write }: Work<T>,
