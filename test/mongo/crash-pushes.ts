@@ -31,7 +31,7 @@ export function earlierDelete(base_ms: number): PushRequest {
 }
 
 /**
- * The pushes under which a process dies: the first is a group of its own, the others make one. They
+ * The pushes under which a process dies: the first alone, then the others at the same time. They
  * hold new, replaced, deleted and resurrected documents, one that a foreign writer changed, a later
  * stamp of equal content (a document without a row), a conflict, and two bundles.
  */
