@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { type Db, type Document, MongoClient } from 'mongodb';
 import { freshDatabase, startOwnMongo } from '../support/mongodb.ts';
 import { dumpDatabase } from '../support/mongo-dump.ts';
-import { freshFolder, type Place, run, SECRET } from './support/command.ts';
+import { freshFolder, type Place, pull, run, SECRET, serve, tokenOf } from './support/command.ts';
 
 const FILE = `collections: {tasks: {scope: team-1}}\nauth: {secret: ${SECRET}}\n`;
 
@@ -114,6 +114,43 @@ if (process.env['SYNC_TEST_MONGODB_URI']) {
     }
     const stamped = await db.collection('tasks').countDocuments({ _sync_hash: { $exists: true } });
     assert.equal(stamped, 300);
+    const { code, stderr } = await run(t, ['init', '--remove', '--yes'], place);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(await dumpDatabase(db), before);
+  });
+
+  test('[RM-6] a fastapi-offline-sync database is adopted, its client resyncs once, and all of it is undone', async (t) => {
+    const { place: given, db } = await freshPlace(t);
+    const cwd = freshFolder(t, {
+      'sync.config.yaml': `collections: [tasks]\nauth: {secret: ${SECRET}}\n`,
+    });
+    const place = { ...given, cwd };
+    const [older, newest] = ['20250102T030405.006Z-0001', '20250102T030405.007Z-0002'] as const;
+    const stamp = (version: string) => ({ _sync_version: version, _sync_user_id: 'dev' });
+    await db.collection<Stored>('tasks').insertMany([
+      { _id: 't1', title: 'a', ...stamp(older), _sync_deleted: false },
+      { _id: 't2', title: 'b', ...stamp(newest) },
+      { _id: 't3', title: 'gone', ...stamp(newest), _sync_deleted: true },
+    ]);
+    const row = { collection: 'tasks', operation: 'upsert', user_id: 'dev', parent_version: null };
+    await db.collection<Stored>('sync_oplog').insertMany([
+      { _id: older, doc_id: 't1', data: { title: 'a' }, timestamp: new Date(), ...row },
+      { _id: newest, doc_id: 't2', data: { title: 'b' }, timestamp: new Date(), ...row },
+    ]);
+    const before = await dumpDatabase(db);
+    for (const args of [['init'], ['migrate']]) {
+      const { code, stderr } = await run(t, args, place);
+      assert.equal(code, 0, stderr);
+    }
+    const server = await serve(t, place);
+    const token = await tokenOf(place);
+    const first = await pull(server.url, token, newest);
+    assert.equal(first['reason'], 'collection_reset');
+    assert.equal((await pull(server.url, token, older))['reason'], 'history_pruned');
+    const next = await pull(server.url, token, String(first['head']));
+    assert.deepEqual(next['changes'], []);
+    server.signal('SIGTERM');
+    await server.ended;
     const { code, stderr } = await run(t, ['init', '--remove', '--yes'], place);
     assert.equal(code, 0, stderr);
     assert.deepEqual(await dumpDatabase(db), before);
