@@ -20,7 +20,7 @@ for (const kind of PLACES) {
       app.get('/', (c) => c.text('mine'));
       app.route('/', sync.app);
       app.notFound((c) => c.text('not mine', 404));
-      const url = await listenOn(t, getRequestListener(app.fetch));
+      const url = await listenOn(t, listenerOf(app));
       await meet(url);
       assert.equal(await (await fetch(url)).text(), 'mine');
       assert.equal(await (await fetch(`${url}/healthz`)).text(), 'not mine');
@@ -32,7 +32,7 @@ for (const kind of PLACES) {
       const app = new Hono();
       app.route('/a', sync.app);
       app.mount('/b', sync.fetch);
-      const url = await listenOn(t, getRequestListener(app.fetch));
+      const url = await listenOn(t, listenerOf(app));
       await meet(`${url}/a`);
       const again = await fetch(`${url}/b/sync/push`, {
         method: 'POST',
@@ -164,6 +164,11 @@ test('[LB-6] nothing of the process is touched: no listeners, no global objects'
   await sync.close();
   assert.deepEqual(listeners(), before.events);
 });
+
+/** An application that keeps the global objects too, so that it shows who would replace them. */
+function listenerOf(app: Hono): RequestListener {
+  return getRequestListener(app.fetch, { overrideGlobalObjects: false });
+}
 
 function listeners(): Record<string, number> {
   const names = ['SIGTERM', 'SIGINT', 'SIGHUP', 'exit', 'beforeExit', 'uncaughtException'] as const;
