@@ -10,6 +10,8 @@ import { Hono } from 'hono';
 import { freshPlace, meet, openServer, PLACES } from './support/embedded-app.ts';
 
 const JSON_TYPE = { 'Content-Type': 'application/json', 'x-user': 'ann' };
+/** As they were before any server was made. */
+const GLOBALS = { Request, Response };
 const EMPTY_PUSH = JSON.stringify({ client_id: 'c1', changes: [] });
 
 for (const kind of PLACES) {
@@ -155,7 +157,7 @@ test('[LB-3] an address that is taken fails listen and leaves the mounted server
 });
 
 test('[LB-6] nothing of the process is touched: no listeners, no global objects', async (t) => {
-  const before = { events: listeners(), Request, Response };
+  const before = { events: listeners(), ...GLOBALS };
   const sync = await openServer(t, await freshPlace(t, 'embedded'), { port: 0 });
   const { url } = await sync.listen();
   await fetch(`${url}/healthz`);
