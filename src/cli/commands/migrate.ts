@@ -4,6 +4,7 @@ import { withEngine, withStore } from '../../compose-store.ts';
 import { catalogueOf } from '../../config/engine-settings.ts';
 import type { Config } from '../../config/finish-config.ts';
 import type { Adoption } from '../../core/foreign/adoption.ts';
+import type { MigrationLease } from '../../core/ports/foreign.ts';
 import { skippedBy, type Survey, surveyCollection } from '../../core/foreign/survey.ts';
 import type { SyncStore } from '../../core/ports/store.ts';
 import { requireSetup } from '../../core/upkeep/layout.ts';
@@ -43,7 +44,7 @@ export async function run(invocation: Invocation, flags: MigrateFlags): Promise<
   if (flags.dryRun === true) return endDryRun(task, skipped);
   if (skipped > 0 && flags.allowSkipped !== true) throw cannotAdopt(skipped);
   invocation.output.info(`about ${estimate(surveys, ms)} s`);
-  return withAdoption(task, (work) => withLease(work, () => migrate(work)));
+  return withAdoption(task, (work) => withLease(work, (lease) => migrate(work, lease)));
 }
 
 interface Task {
@@ -126,54 +127,65 @@ function cannotAdopt(skipped: number): CommandError {
   });
 }
 
-async function withLease(work: Work, migrateAll: () => Promise<ExitCode>): Promise<ExitCode> {
+function locked(cause: string): CommandError {
+  const fix = 'wait until it has ended; one that was killed frees the database after 6 s';
+  return new CommandError({ exit: EXIT.conflict, code: 'locked', cause, fix });
+}
+
+async function withLease(
+  work: Work,
+  migrateAll: (lease: MigrationLease) => Promise<ExitCode>,
+): Promise<ExitCode> {
   const lease = await work.adoption.acquireLease();
-  if (lease === null) {
-    throw new CommandError({
-      exit: EXIT.conflict,
-      code: 'locked',
-      cause: 'another migrate works on this database',
-      fix: 'wait until it has ended; one that was killed frees the database after 6 s',
-    });
-  }
+  if (lease === null) throw locked('another migrate works on this database');
   try {
-    return await migrateAll();
+    return await migrateAll(lease);
   } finally {
     await lease.release();
   }
 }
 
-async function migrate(work: Work): Promise<ExitCode> {
+const REFUSED =
+  'a validator or a unique index refused the fields _sync_*; these documents are as before: allow the fields, then run migrate again';
+
+async function migrate(work: Work, lease: MigrationLease): Promise<ExitCode> {
   const { invocation, collections, stop } = work;
   const { output } = invocation;
   let skipped = 0;
   for (const collection of collections) {
-    const counts = await migrateOne(work, collection);
+    const counts = await migrateOne(work, collection, lease);
     if (stop.signal.aborted) return interrupted(work);
+    if (!lease.held) throw locked('another migrate took over while this process was paused');
     skipped += counts.skipped;
     if (output.json) await output.jsonLine({ event: 'result', collection, ...counts });
     else {
       await output.data(
         `${collection}: ${counts.stamped} got a version, ${counts.rows} left a row, ${counts.skipped} skipped`,
       );
+      for (const id of counts.refused)
+        await output.data(`! the database refused ${collection}/${id}`);
     }
+    if (counts.refused.length > 0) output.error(REFUSED);
   }
   output.info('next: offline-sync serve   (check: offline-sync migrate --verify)');
   return skipped > 0 && work.flags.allowSkipped !== true ? EXIT.verification : EXIT.ok;
 }
 
+/** Ids of refused documents that are named. */
+const REFUSED_SHOWN = 10;
+
 const PHASES = { stamping: 'migrate', barriers: 'announce', comparing: 'compare' } as const;
 
-async function migrateOne(work: Work, collection: string) {
+async function migrateOne(work: Work, collection: string, lease: MigrationLease) {
   const { invocation, config, adoption, batch_size, flags, stop } = work;
   const { clock } = nodeSystem;
-  const unit = 'documents';
-  const total = await adoption.count(collection);
+  const documents = { unit: 'documents', total: await adoption.count(collection) };
+  const refused: string[] = [];
   const steps = adoption.migrate(collection, {
     batch_size,
     max_bytes: config.max_document_bytes,
     restart: flags.restart === true,
-    mayGoOn: () => !stop.signal.aborted,
+    mayGoOn: () => !stop.signal.aborted && lease.held,
   });
   let phase: keyof typeof PHASES | undefined;
   let progress: Progress | undefined;
@@ -181,16 +193,18 @@ async function migrateOne(work: Work, collection: string) {
     const { done, value } = await steps.next();
     if (done === true) {
       progress?.end();
-      return value.counts;
+      return { ...value.counts, refused: refused.slice(0, REFUSED_SHOWN) };
     }
     if (value.phase !== phase) {
       progress?.end();
       phase = value.phase;
       const label = `${PHASES[phase]} ${collection}`;
-      progress = createProgress(invocation.output, { label, unit, total, clock });
+      const what = phase === 'barriers' ? { unit: 'scopes', total: null } : documents;
+      progress = createProgress(invocation.output, { label, ...what, clock });
     }
+    refused.push(...(value.refused ?? []));
     const { stamped, rows, skipped } = value.counts;
-    await progress?.update({ done: value.scanned, counts: { stamped, rows, skipped } });
+    await progress?.update({ done: value.done, counts: { stamped, rows, skipped } });
   }
 }
 

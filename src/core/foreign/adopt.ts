@@ -28,7 +28,7 @@ export async function adoptDocuments(
     const { options } = work;
     const { outcome } = await commitDecision(core, scope_id, {
       load: {
-        receipts: options.mark === undefined ? [] : [options.mark],
+        receipts: [options.mark, options.barrier].flatMap((key) => key ?? []),
         documents: keys.map((key) => ({ ...key, parent_version: null })),
         traces: keys.filter(({ collection }) => core.catalogue.get(collection)?.capture === true),
       },

@@ -6,18 +6,20 @@ import { invariant } from '../invariant.ts';
 import type { EngineCore } from '../parts.ts';
 import type { ForeignStore, ScannedDocument } from '../ports/foreign.ts';
 import { isTombstone } from '../ports/group-rules.ts';
+import { documentKey } from '../push/document-state.ts';
 import type { DocumentTrace, StoredDocument } from '../ports/records.ts';
+import type { DocumentKey } from '../ports/store.ts';
 import { adoptDocuments, type ForeignDocument } from './adopt.ts';
 import { declaredScope } from './declared-scope.ts';
 import type { ForeignOptions, ForeignVerdict } from './decide-foreign.ts';
-import { RESET_AUTHOR } from './write-resets.ts';
+import { RESET_AUTHOR, resetKey } from './write-resets.ts';
 
 /** What a comparison is told beside the collection. */
-export interface CompareOptions extends Omit<ForeignOptions, 'mark'> {
+export interface CompareOptions extends Omit<ForeignOptions, 'mark' | 'barrier'> {
   readonly position?: string | null;
   readonly batch_size?: number;
-  /** Name of the adoption whose mark stamped scopes get. */
-  readonly mark?: string;
+  /** The adoption whose mark stamped scopes get. */
+  readonly run?: string;
   /** Documents over this size get no version, bytes; absent = no limit. */
   readonly max_bytes?: number;
 }
@@ -27,6 +29,8 @@ export interface CompareStep {
   readonly position: string;
   readonly scanned: number;
   readonly verdicts: Readonly<Partial<Record<ForeignVerdict | SkippedReason, number>>>;
+  /** Ids of the documents that the database refused to have stamped. */
+  readonly refused: readonly string[];
 }
 
 /** Why a document was not looked at. */
@@ -61,18 +65,37 @@ export async function* compareCollection(
     );
     const different = judged.flatMap((one) => (typeof one === 'string' ? [] : one));
     const untraced = policy.capture ? await withoutTrace(foreign, batch.documents, policy) : [];
-    const verdicts = await adoptByScope(core, [...different, ...untraced], options);
+    const targets = [...different, ...untraced];
+    const first = policy.capture ? await leftFirst(foreign, targets) : targets;
+    const taken = await adoptByScope(core, first, options);
     const counts = new Map<string, number>();
     const skipped = judged.filter((one) => typeof one === 'string' && one !== 'known');
-    for (const one of [...verdicts, ...skipped] as string[]) {
+    for (const one of [...taken.map(({ verdict }) => verdict), ...skipped] as string[]) {
       counts.set(one, (counts.get(one) ?? 0) + 1);
     }
     yield {
       position: batch.position,
       scanned: batch.documents.length,
       verdicts: Object.fromEntries(counts),
+      refused: taken.flatMap(({ document, verdict }) =>
+        verdict === 'refused' ? [document.doc_id] : [],
+      ),
     };
   }
+}
+
+/** The scope that a document left looks first: its trace, which is one per document, proves it [FW-4]. */
+async function leftFirst(
+  foreign: ForeignStore,
+  targets: readonly ScopedDocument[],
+): Promise<readonly ScopedDocument[]> {
+  if (targets.length === 0) return targets;
+  const traces = await foreign.findTraces(targets);
+  const scopes = new Map(traces.map((trace) => [placeOf(trace), trace.scope_id]));
+  return targets.map((target) => ({
+    ...target,
+    scope_id: scopes.get(placeOf(target)) ?? target.scope_id,
+  }));
 }
 
 /** Takes over documents that another program deleted: those whose traces have no document. */
@@ -99,26 +122,44 @@ function targetOf({ scope_id, collection, doc_id }: DocumentTrace): ScopedDocume
   return { scope_id, collection, doc_id, bytes: 0 };
 }
 
-/** Commits scope by scope; documents that changed scope are handed to the new one. */
+/** A document that was looked at. */
+export interface TakenDocument {
+  readonly document: ScopedDocument;
+  readonly verdict: ForeignVerdict;
+}
+
+/** Commits scope by scope; documents that changed scope meanwhile are handed to the new one. */
 export async function adoptByScope(
   core: EngineCore,
   documents: readonly ScopedDocument[],
   options: CompareOptions,
-): Promise<readonly ForeignVerdict[]> {
-  const verdicts: ForeignVerdict[] = [];
+): Promise<readonly TakenDocument[]> {
+  const taken: TakenDocument[] = [];
   let next = documents;
   // One that moves on and on while it is looked at is left to its next hint.
   for (let moves = 0; next.length > 0 && moves <= MOVES_MAX; moves += 1) {
-    const moved: ScopedDocument[] = [];
+    const looked: TakenDocument[] = [];
     await eachOf([...byScope(next)], SCOPES_AT_ONCE, async ([scope_id, own]) => {
-      const how = { documents: own, options: withMark(options, scope_id) };
+      const how = { documents: own, options: withMark(options, own, scope_id) };
       const found = await adoptDocuments(core, scope_id, how);
-      verdicts.push(...found);
-      moved.push(...own.filter((_, index) => found[index] === 'moved'));
+      for (const [index, document] of own.entries()) {
+        looked.push({ document, verdict: found[index] as ForeignVerdict });
+      }
     });
-    next = moved.length === 0 ? [] : await movedTo(core, moved);
+    next = await movedTo(core, looked);
+    const elsewhere = new Set(next.map(placeOf));
+    // What another scope is asked for next is not yet judged.
+    taken.push(
+      ...looked.filter(
+        ({ document, verdict }) => verdict !== 'unavailable' || !elsewhere.has(placeOf(document)),
+      ),
+    );
   }
-  return verdicts;
+  return taken;
+}
+
+function placeOf({ collection, doc_id }: DocumentKey): string {
+  return documentKey(collection, doc_id);
 }
 
 function byScope(documents: readonly ScopedDocument[]): Map<string, ScopedDocument[]> {
@@ -131,29 +172,43 @@ function byScope(documents: readonly ScopedDocument[]): Map<string, ScopedDocume
   return scopes;
 }
 
-/** The scopes that documents name that left another one. */
+/** The scopes that documents name now that left another one, before it looked or because of it. */
 async function movedTo(
   core: EngineCore,
-  moved: readonly ForeignDocument[],
+  looked: readonly TakenDocument[],
 ): Promise<readonly ScopedDocument[]> {
-  const found = await foreignOf(core).findDocuments(moved);
+  const moved = looked.filter(({ verdict }) => verdict === 'moved' || verdict === 'unavailable');
+  if (moved.length === 0) return [];
+  const from = new Map(moved.map(({ document }) => [placeOf(document), document.scope_id]));
+  const found = await foreignOf(core).findDocuments(moved.map(({ document }) => document));
   return found.flatMap((document) => {
     const policy = core.catalogue.get(document.collection);
     const scope_id = policy === undefined ? null : scopeOf(document, policy);
     const { collection, doc_id } = document;
-    return scope_id === null ? [] : [{ scope_id, collection, doc_id, bytes: 0 }];
+    const target = { scope_id: scope_id ?? '', collection, doc_id, bytes: 0 };
+    return scope_id === null || from.get(placeOf(target)) === scope_id ? [] : [target];
   });
 }
 
-function withMark({ mark, ...options }: CompareOptions, scope_id: string): ForeignOptions {
+function withMark(
+  { run, ...options }: CompareOptions,
+  [first]: readonly ScopedDocument[],
+  scope_id: string,
+): ForeignOptions {
   const { mode, origin, actor_id } = options;
   const plain = { mode, origin, ...(actor_id === undefined ? {} : { actor_id }) };
-  return mark === undefined ? plain : { ...plain, mark: markKey(mark, [scope_id]) };
+  if (run === undefined || first === undefined) return plain;
+  const { collection } = first;
+  return {
+    ...plain,
+    mark: markKey(collection, run, [scope_id]),
+    barrier: resetKey(collection, run, [scope_id]),
+  };
 }
 
 /** The receipt that says that an adoption stamped documents of a scope. */
-export function markKey(mark: string, scope_ids: readonly string[]) {
-  const mutation_id = `stamped:${mark}`;
+export function markKey(collection: string, run: string, scope_ids: readonly string[]) {
+  const mutation_id = `stamped:${collection}:${run}`;
   return { scope_ids, actor_id: RESET_AUTHOR, client_id: RESET_AUTHOR, mutation_id };
 }
 

@@ -52,6 +52,8 @@ export interface ForeignOptions {
   readonly actor_id?: string | null;
   /** Left as a receipt when a document was stamped, so that the scope gets its barrier later. */
   readonly mark?: ReceiptKey;
+  /** Receipt of that barrier: once it is there, what is found later leaves rows [MI-10]. */
+  readonly barrier?: ReceiptKey;
 }
 
 /** Everything the decision depends on. */
@@ -73,6 +75,7 @@ export function decideForeign(input: ForeignInput): Decision<readonly ForeignVer
     releases: [],
     newTraces: [],
     staleTraces: [],
+    kept: [],
     found: new Map(snapshot.documents.map((one) => [keyText(one), one])),
     traces: new Map((snapshot.traces ?? []).map((one) => [keyText(one), one.version])),
   };
@@ -80,7 +83,7 @@ export function decideForeign(input: ForeignInput): Decision<readonly ForeignVer
   const sealer = new BundleSealer(snapshot.head);
   work.draft.keep(sealer.seal(work.draft.rows));
   const plan = planGroup(scope_id, { group, sealer, now_ms: snapshot.now_ms, catalogue });
-  const { p: hlc_p, c: hlc_c } = versions.last;
+  const { p: hlc_p, c: hlc_c } = newest(versions.last, work.kept);
   return {
     plan: {
       ...plan,
@@ -90,11 +93,19 @@ export function decideForeign(input: ForeignInput): Decision<readonly ForeignVer
         put: [...(plan.traces?.put ?? []), ...work.newTraces],
         drop: [...(plan.traces?.drop ?? []), ...work.staleTraces],
       },
-      // Versions drawn for stamps alone must stay below everything that is drawn later.
+      // Versions of stamps alone, drawn or kept, must stay below everything that is drawn later.
       head: { ...plan.head, hlc_p, hlc_c },
     },
     outcome,
   };
+}
+
+/** The newest place in time, so that a clock that steps back draws nothing below a kept version. */
+function newest(last: Tick, kept: readonly Hlc[]): Tick {
+  return kept.reduce((above, version) => {
+    const { p, c } = parseHlc(version) ?? above;
+    return p > above.p || (p === above.p && c > above.c) ? { p, c } : above;
+  }, last);
 }
 
 /** The mark of the adoption, unless an earlier batch left it. */
@@ -118,12 +129,19 @@ function markOf({ options, scope_id, snapshot, keys }: ForeignInput): readonly R
   ];
 }
 
+interface Tick {
+  readonly p: number;
+  readonly c: number;
+}
+
 interface Work {
   readonly input: ForeignInput;
   readonly draft: PushDraft;
   readonly releases: DocumentWrite[];
   readonly newTraces: DocumentTrace[];
   readonly staleTraces: (DocumentKey & { readonly scope_id: string })[];
+  /** Versions of an earlier server that documents keep. */
+  readonly kept: Hlc[];
   readonly found: ReadonlyMap<string, StoredDocument>;
   readonly traces: ReadonlyMap<string, Hlc>;
 }
@@ -186,14 +204,29 @@ function take(
   of: { readonly work: Work; readonly document: StoredDocument; readonly live: LiveState },
 ): ForeignVerdict {
   const { work, document, live } = of;
-  const { versions, options } = work.input;
-  const silent = options.mode === 'stamps' && document.hash === null;
-  const version = (silent ? earlierVersion(document, work.input) : null) ?? versions.next();
+  const { options } = work.input;
+  const silent = isSilent(work.input) && document.hash === null;
+  const version = silent ? stampOf(document, work) : work.input.versions.next();
   const { origin, actor_id = document.actor_id } = options;
   const taken = adoptContent(key, live, { version, origin, actor_id });
   if (!silent) work.draft.rows.push(taken.row);
   work.draft.touch({ ...key, state: taken.state, change });
   return silent ? 'stamped' : 'upserted';
+}
+
+/** A process that was paused and lost its right to adopt must not stamp behind the barrier. */
+function isSilent({ options, snapshot }: ForeignInput): boolean {
+  const { mode, barrier } = options;
+  if (mode !== 'stamps') return false;
+  return !snapshot.receipts.some(({ mutation_id }) => mutation_id === barrier?.mutation_id);
+}
+
+/** The version of a document that leaves no row. */
+function stampOf(document: StoredDocument, work: Work): Hlc {
+  const earlier = earlierVersion(document, work.input);
+  if (earlier === null) return work.input.versions.next();
+  work.kept.push(earlier);
+  return earlier;
 }
 
 /** The version that an earlier server of the same protocol gave the document: its clients know it. */
@@ -243,14 +276,14 @@ function takeDeletion(
   of: { readonly work: Work; readonly state: DocumentState; readonly document: StoredDocument },
 ): ForeignVerdict {
   const { work, state, document } = of;
-  const { versions, options } = work.input;
+  const { options } = work.input;
   const unstamped = document.change_version === null && options.mode === 'stamps';
   if (isTombstone(document) && !unstamped) return decideAbsent(key, change, { work, state });
   if (document.hash !== null) {
     deleteIt(key, change, { work, parent_version: document.version });
     return 'deleted';
   }
-  const version = earlierVersion(document, work.input) ?? versions.next();
+  const version = stampOf(document, work);
   const deleted = { kind: 'deleted', version, change_version: version, client_id: null } as const;
   work.draft.touch({ ...key, state: deleted, change });
   return 'stamped';

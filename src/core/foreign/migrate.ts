@@ -14,7 +14,7 @@ import {
   foreignOf,
   markKey,
 } from './compare.ts';
-import { writeResets } from './write-resets.ts';
+import { resetKey, writeResets } from './write-resets.ts';
 
 /** How a collection is adopted. */
 export interface MigrateOptions {
@@ -31,13 +31,19 @@ export interface MigrateOptions {
 export interface MigrateStep {
   readonly phase: 'stamping' | 'barriers' | 'comparing';
   readonly counts: MigrationCounts;
-  /** Documents scanned in this phase by this process. */
-  readonly scanned: number;
+  /** Documents scanned, or scopes announced to, in this phase by this process. */
+  readonly done: number;
+  /** First ids of documents that the database refused to have stamped. */
+  readonly refused?: readonly string[];
 }
 
 const NO_COUNTS: MigrationCounts = { scanned: 0, stamped: 0, rows: 0, skipped: 0 };
 const RUN_BYTES = 8;
 const SCOPES_PAGE = 500;
+/** Scopes between two looks at whether to go on. */
+const TOLD_AT_ONCE = 20;
+/** Part of the lifetime of receipts in which no mark can be gone, however clocks differ. */
+const MARKS_TRUSTED = 0.5;
 
 /** Adopts a collection. Ends early, resumable, when `mayGoOn` says no. */
 export async function* migrateCollection(
@@ -50,16 +56,9 @@ export async function* migrateCollection(
     record = yield* stamp(core, record, options);
     if (record.state === 'stamping') return record;
   }
-  if (record.state === 'barriers') {
-    await writeResets(core, {
-      scopes: stampedScopes(core, record),
-      collections: [collection],
-      run: record.run,
-      origin: 'migrate',
-    });
-    yield { phase: 'barriers', counts: record.counts, scanned: 0 };
-    record = await save(core, { ...record, state: 'done', position: null });
-  }
+  // Also where it is done: a process that was paused may have stamped behind another one's last look.
+  if (!(yield* announce(core, record, options))) return record;
+  if (record.state !== 'done') record = await save(core, { ...record, state: 'done' });
   return yield* compareLast(core, record, options);
 }
 
@@ -73,7 +72,9 @@ async function startRecord(
   if (known?.state === 'done') return { ...known, counts: NO_COUNTS };
   if (known !== null && !(restart && known.state === 'stamping')) return known;
   const run = known?.run ?? core.system.crypto.randomHex(RUN_BYTES);
-  return save(core, { collection, run, state: 'stamping', position: null, counts: NO_COUNTS });
+  const started_ms = known?.started_ms ?? core.system.clock.now();
+  const fresh = { state: 'stamping', position: null, counts: NO_COUNTS } as const;
+  return save(core, { collection, run, started_ms, ...fresh });
 }
 
 async function save(core: EngineCore, record: MigrationRecord): Promise<MigrationRecord> {
@@ -89,7 +90,7 @@ async function* stamp(
   let record = started;
   let scanned = 0;
   const { position, run } = record;
-  const how = { mode: 'stamps', mark: `${record.collection}:${run}` } as const;
+  const how = { mode: 'stamps', run } as const;
   for await (const step of compareCollection(core, record.collection, {
     ...compareOptions(options),
     ...how,
@@ -98,7 +99,7 @@ async function* stamp(
     const counts = add(record.counts, step);
     record = await save(core, { ...record, counts, position: step.position });
     scanned += step.scanned;
-    yield { phase: 'stamping', counts, scanned };
+    yield { phase: 'stamping', counts, done: scanned };
     if (!options.mayGoOn()) return record;
   }
   return save(core, { ...record, state: 'barriers', position: null });
@@ -121,7 +122,7 @@ async function* compareLast(
     // This pass meets everything that was skipped before once more.
     const counts = { ...started.counts, rows: started.counts.rows + rows, skipped };
     record = { ...record, counts };
-    yield { phase: 'comparing', counts, scanned };
+    yield { phase: 'comparing', counts, done: scanned, refused: step.refused };
     if (!options.mayGoOn()) break;
   }
   if (core.catalogue.get(record.collection)?.capture === true) {
@@ -153,16 +154,46 @@ function add(counts: MigrationCounts, { scanned, verdicts }: CompareStep): Migra
   };
 }
 
-/** Scopes in which this adoption stamped documents: each stamp left a mark in its transaction. */
-async function* stampedScopes(
+/** Writes the barriers that are missing. False when it was ended before the last one. */
+async function* announce(
   core: EngineCore,
-  { collection, run }: MigrationRecord,
-): AsyncGenerator<string> {
+  record: MigrationRecord,
+  options: MigrateOptions,
+): AsyncGenerator<MigrateStep, boolean> {
+  const { collection, run, counts } = record;
+  let done = 0;
+  for await (const scopes of scopesToTell(core, record)) {
+    await writeResets(core, { scopes, collections: [collection], run, origin: 'migrate' });
+    done += scopes.length;
+    yield { phase: 'barriers', counts, done };
+    if (!options.mayGoOn()) return false;
+  }
+  return true;
+}
+
+/**
+ * Scopes in which this adoption stamped documents, without those that have their barrier: each stamp
+ * left a mark in its transaction. Marks are receipts and expire: where that may have happened,
+ * every scope is told [MI-9].
+ */
+async function* scopesToTell(
+  core: EngineCore,
+  { collection, run, state, started_ms }: MigrationRecord,
+): AsyncGenerator<readonly string[]> {
+  const age_ms = core.system.clock.now() - started_ms;
+  const all = state !== 'done' && age_ms > core.receipt_lifetime_ms * MARKS_TRUSTED;
   for (let after: string | null = null; ; ) {
     const scopes: readonly string[] = await core.store.listScopes(after, SCOPES_PAGE);
     if (scopes.length === 0) return;
-    const marks = await core.store.findReceipts([markKey(`${collection}:${run}`, scopes)]);
-    yield* marks.map(({ scope_id }) => scope_id);
+    const [mark, barrier] = [markKey(collection, run, scopes), resetKey(collection, run, scopes)];
+    const found = await core.store.findReceipts([mark, barrier]);
+    const having = ({ mutation_id }: typeof mark) =>
+      new Set(found.flatMap((one) => (one.mutation_id === mutation_id ? one.scope_id : [])));
+    const [marked, told] = [having(mark), having(barrier)];
+    const missing = scopes.filter((one) => (all || marked.has(one)) && !told.has(one));
+    for (let at = 0; at < missing.length; at += TOLD_AT_ONCE) {
+      yield missing.slice(at, at + TOLD_AT_ONCE);
+    }
     after = scopes.at(-1) ?? null;
   }
 }

@@ -51,12 +51,7 @@ async function resetScope(
   wish: ResetWish,
 ): Promise<number> {
   const { collections, run } = wish;
-  const receipts = collections.map((collection) => ({
-    scope_ids: [scope_id],
-    actor_id: RESET_AUTHOR,
-    client_id: RESET_AUTHOR,
-    mutation_id: resetId(collection, run),
-  }));
+  const receipts = collections.map((collection) => resetKey(collection, run, [scope_id]));
   for (let unknown = 0; ; unknown += 1) {
     try {
       const { outcome } = await commitDecision(core, scope_id, {
@@ -71,6 +66,12 @@ async function resetScope(
       if (!again || unknown >= UNKNOWN_RETRIES_MAX) throw error;
     }
   }
+}
+
+/** The receipt that says that a scope has its barrier of an occasion. */
+export function resetKey(collection: string, run: string, scope_ids: readonly string[]) {
+  const mutation_id = resetId(collection, run);
+  return { scope_ids, actor_id: RESET_AUTHOR, client_id: RESET_AUTHOR, mutation_id };
 }
 
 function resetId(collection: string, run: string): string {

@@ -55,6 +55,8 @@ export interface MigrationRecord {
   readonly state: 'stamping' | 'barriers' | 'done';
   readonly position: string | null;
   readonly counts: MigrationCounts;
+  /** By the clock of the process that began. */
+  readonly started_ms: number;
 }
 
 /** The right to adopt, held by one process. */

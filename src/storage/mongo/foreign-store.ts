@@ -174,8 +174,8 @@ async function readMigration(
     _id: `collection:${collection}`,
   });
   if (found === null) return null;
-  const { run, state, position, counts } = found;
-  return { collection, run, state, position, counts };
+  const { run, state, position, counts, started_ms } = found;
+  return { collection, run, state, position, counts, started_ms };
 }
 
 async function writeMigration({ connection }: ForeignContext, record: MigrationRecord) {

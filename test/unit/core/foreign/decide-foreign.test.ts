@@ -227,3 +227,34 @@ test('[FW-7] a document that the database refuses is reported and left out', () 
   assert.equal(verdict, 'refused');
   assert.ok(isEmptyPlan(plan));
 });
+
+test('[MI-10] behind the barrier of its scope a stamp leaves a row', () => {
+  const key = (mutation_id: string) => ({
+    ...{ scope_ids: [SCOPE], actor_id: 'offline-sync', client_id: 'offline-sync', mutation_id },
+  });
+  const options = {
+    ...({ mode: 'stamps', origin: 'migrate' } as const),
+    ...{ mark: key('stamped:owned:r'), barrier: key('reset:owned:r') },
+  };
+  const owned = unstamped({ collection: 'owned', data: { team: SCOPE } });
+  const of = { key: { collection: 'owned', doc_id: 't1' }, options };
+  const silent = decide({ documents: [owned] }, of);
+  assert.deepEqual([silent.verdict, silent.plan.rows.length], ['stamped', 0]);
+  const [mark] = silent.plan.receipts;
+  assert.ok(mark !== undefined);
+  const marked = decide({ documents: [owned], receipts: [mark] }, of);
+  assert.deepEqual([marked.verdict, marked.plan.rows.length], ['stamped', 0]);
+  const told = { ...mark, mutation_id: 'reset:owned:r' };
+  const late = decide({ documents: [owned], receipts: [mark, told] }, of);
+  assert.deepEqual([late.verdict, late.plan.rows.length], ['upserted', 1]);
+});
+
+test('[MI-2] the clock of the head goes above a version that is kept', () => {
+  const options = { mode: 'stamps', origin: 'migrate' } as const;
+  const earlier = unstamped({ version: hlc(-500), scope_id: SCOPE });
+  const { plan, verdict } = decide({ documents: [earlier] }, { options });
+  assert.equal(verdict, 'stamped');
+  assert.equal(plan.documents[0]?.kind === 'put' && plan.documents[0].document.version, hlc(-500));
+  const over = snapshot({ head: plan.head, now_ms: 0 });
+  assert.ok(compareHlc(versionsOver(over).next(), hlc(-500)) > 0);
+});
