@@ -1,7 +1,7 @@
 /**
  * Measures speed as ratios against a named baseline in the same run, and prints JSON lines.
  *
- * Usage: `npm run bench [-- embedded http mongo] [-- --write]`. `--write` records the run in
+ * Usage: `npm run bench [-- embedded http mongo adoption] [-- --write]`. `--write` records the run in
  * docs/bench.jsonl and renders docs/BENCHMARKS.md from it. Nothing here gates a build.
  */
 
@@ -13,7 +13,7 @@ import { buildJavaScript } from './build.mjs';
 import { bundleFlat, WORKER_ENTRIES } from './lib/bundle.mjs';
 import { inRoot } from './lib/paths.mjs';
 
-const GROUPS = ['embedded', 'http', 'mongo'];
+const GROUPS = ['embedded', 'http', 'mongo', 'adoption'];
 const RECORD = inRoot('docs/bench.jsonl');
 
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith('--'));
@@ -23,6 +23,7 @@ await bundleFlat(
   {
     'in-process': 'scripts/bench/in-process.mjs',
     mongo: 'scripts/bench/mongo.mjs',
+    adoption: 'scripts/bench/adoption.mjs',
     ...WORKER_ENTRIES,
   },
   inRoot('build/bench'),
@@ -38,12 +39,14 @@ if (groups.includes('http')) {
   const { httpScenarios } = await import('./bench/http.mjs');
   await httpScenarios(report);
 }
-if (groups.includes('mongo')) {
+if (groups.includes('mongo') || groups.includes('adoption')) {
   const { startMongo } = await import('./mongodb.mjs');
   const { mongoScenarios } = await importBuilt('mongo');
+  const { adoptionScenarios } = await importBuilt('adoption');
   const server = await startMongo({ syncOnCommit: true });
   try {
-    await mongoScenarios(report, server);
+    if (groups.includes('mongo')) await mongoScenarios(report, server);
+    if (groups.includes('adoption')) await adoptionScenarios(report, server);
   } finally {
     await server.stop();
   }

@@ -20,8 +20,8 @@ export function benchLayout() {
   };
 }
 
-/** An engine whose calls take a context made by `engine.context(scope)`. */
-export async function createBenchEngine(store) {
+/** An engine whose calls take a context made by `engine.context(scope)`; `policy` changes its collection. */
+export async function createBenchEngine(store, policy = {}) {
   const limits = Object.fromEntries(Object.entries(LIMITS).map(([key, { max }]) => [key, max]));
   const engine = new SyncEngine({
     store,
@@ -38,6 +38,8 @@ export async function createBenchEngine(store) {
           delete_policy: 'resurrect_on_update',
           scope_field: null,
           scope: null,
+          capture: false,
+          ...policy,
         },
       ],
     ]),

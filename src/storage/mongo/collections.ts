@@ -129,19 +129,34 @@ export function tombstoneFrom(stored: Document): Tombstone {
   };
 }
 
-/** The id of a trace: a document has one, whatever its scope. */
-export function traceId({ collection, doc_id }: DocumentKey): Document {
-  return { collection, doc_id };
+/**
+ * Finds the traces of documents, one clause per collection: equality before `$in`, because a planner may
+ * not use an index behind a leading `$in`. A document has one trace, whatever its scope.
+ */
+export function traceFilter(keys: readonly DocumentKey[]): Document | null {
+  const clauses = new Map<string, string[]>();
+  for (const { collection, doc_id } of keys) {
+    const ids = clauses.get(collection);
+    if (ids === undefined) clauses.set(collection, [doc_id]);
+    else ids.push(doc_id);
+  }
+  const [first, ...others] = [...clauses].map(([collection, ids]) => ({
+    collection,
+    doc_id: { $in: ids },
+    gone_at: null,
+  }));
+  if (first === undefined) return null;
+  return others.length === 0 ? first : { $or: [first, ...others] };
 }
 
-/** A trace for storage, without its id. */
-export function storedTrace({ scope_id, version }: DocumentTrace): Document {
-  return { scope_id, version };
+/** A trace for storage. */
+export function storedTrace({ scope_id, collection, doc_id, version }: DocumentTrace): Document {
+  return { scope_id, collection, doc_id, version };
 }
 
 /** A stored trace as the core sees it. */
-export function traceFrom({ _id, scope_id, version }: Document): DocumentTrace {
-  return { scope_id, collection: _id.collection, doc_id: _id.doc_id, version };
+export function traceFrom({ scope_id, collection, doc_id, version }: Document): DocumentTrace {
+  return { scope_id, collection, doc_id, version };
 }
 
 /** A stored row as the parent that a change names. */

@@ -1,6 +1,6 @@
 /** The port to documents that other programs write, on MongoDB: scans, looks and records. */
 
-import { BSON, type Collection, type Document, type FindCursor } from 'mongodb';
+import { BSON, type Document, type FindCursor } from 'mongodb';
 import type {
   ForeignStore,
   MigrationRecord,
@@ -11,7 +11,7 @@ import type { DocumentTrace, StoredDocument } from '../../core/ports/records.ts'
 import type { DocumentKey } from '../../core/ports/store.ts';
 import type { IdType } from '../../protocol/pure/ids.ts';
 import { encodeId } from './bson-codec.ts';
-import { engineCollection, traceFrom, traceId } from './collections.ts';
+import { engineCollection, traceFilter, traceFrom } from './collections.ts';
 import { guarded, isCursorLost } from './driver-errors.ts';
 import { openFeed, readFeedToken, saveFeedToken } from './foreign-feed.ts';
 import { idKindOf } from './id-kind.ts';
@@ -116,8 +116,8 @@ async function* scanTraces(
   collection: string,
   batch_size: number,
 ): AsyncGenerator<readonly DocumentTrace[]> {
-  const filter = { '_id.collection': collection, gone_at: null };
-  const traces = engineCollection<Document>(connection.db, 'sync_traces') as Collection<Document>;
+  const filter = { collection, gone_at: null };
+  const traces = engineCollection<Document>(connection.db, 'sync_traces');
   const cursor = traces.find(filter, { batchSize: batch_size });
   try {
     for (;;) {
@@ -154,14 +154,14 @@ async function findTraces(
   { connection }: ForeignContext,
   keys: readonly DocumentKey[],
 ): Promise<readonly DocumentTrace[]> {
-  const traces = engineCollection<Document>(connection.db, 'sync_traces') as Collection<Document>;
+  const traces = engineCollection<Document>(connection.db, 'sync_traces');
   const found: DocumentTrace[] = [];
   for (let at = 0; at < keys.length; at += LOOK_MAX) {
-    const ids = keys.slice(at, at + LOOK_MAX).map(traceId);
-    const part = await traces
-      .find({ _id: { $in: ids }, gone_at: null } as Document, { batchSize: ids.length + 1 })
+    const part = keys.slice(at, at + LOOK_MAX);
+    const stored = await traces
+      .find(traceFilter(part) ?? {}, { batchSize: part.length + 1 })
       .toArray();
-    found.push(...part.map(traceFrom));
+    found.push(...stored.map(traceFrom));
   }
   return found;
 }

@@ -25,8 +25,8 @@ import {
   parentFrom,
   receiptFrom,
   tombstoneFrom,
+  traceFilter,
   traceFrom,
-  traceId,
 } from './collections.ts';
 import { type DeletePlaces, documentPlace, type InPlaceCollections } from './in-place.ts';
 import { documentFrom } from './stored-documents.ts';
@@ -141,7 +141,7 @@ async function loadRecords(
     { kind: 'receipt', from: 'sync_receipts', filter: receiptFilter(load.receipts) },
     { kind: 'tombstone', from: 'sync_tombstones', filter: tombstoneFilter(load, scope_id) },
     { kind: 'parent', from: 'sync_oplog', filter: parentFilter(load, scope_id) },
-    { kind: 'trace', from: 'sync_traces', filter: traceFilter(load, scope_id) },
+    { kind: 'trace', from: 'sync_traces', filter: ownTraces(load, scope_id) },
   ];
   const [first, ...others] = branches.flatMap(({ kind, from, filter }) =>
     filter === null ? [] : { from, stages: stagesOf(kind, filter) },
@@ -188,9 +188,9 @@ function tombstoneFilter(load: GroupLoad, scope_id: string): Document | null {
   );
 }
 
-function traceFilter({ traces = [] }: GroupLoad, scope_id: string): Document | null {
-  const ids = traces.map(traceId);
-  return ids.length === 0 ? null : { _id: { $in: ids }, scope_id, gone_at: null };
+function ownTraces({ traces = [] }: GroupLoad, scope_id: string): Document | null {
+  const filter = traceFilter(traces);
+  return filter && { scope_id, ...filter };
 }
 
 function parentFilter(load: GroupLoad, scope_id: string): Document | null {

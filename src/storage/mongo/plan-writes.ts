@@ -16,7 +16,6 @@ import {
   storedTrace,
   storedReceipt,
   storedTombstone,
-  traceId,
 } from './collections.ts';
 import { type FailedWrite, failedWriteOf, guarded } from './driver-errors.ts';
 import { fittingRow } from './foreign-rows.ts';
@@ -246,7 +245,7 @@ function traceWrites({ traces }: GroupPlan): PlannedWrite[] {
   if (traces === undefined) return [];
   const write = (key: DocumentKey & { readonly scope_id: string }, update: Document) => {
     const { collection, doc_id } = key;
-    const filter = { _id: traceId({ collection, doc_id }) };
+    const filter = { collection, doc_id };
     const operation = { updateOne: { filter, update, upsert: true } };
     return { target: 'sync_traces', operation } as PlannedWrite;
   };
