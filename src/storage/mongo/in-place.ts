@@ -7,7 +7,7 @@ import type { Document } from 'mongodb';
 import type { Tombstone } from '../../core/ports/records.ts';
 import type { DocumentKey, DocumentWrite, GroupPlan } from '../../core/ports/store.ts';
 import type { IdType } from '../../protocol/pure/ids.ts';
-import { guardFilter } from './stored-documents.ts';
+import { fieldsBefore, guardFilter } from './stored-documents.ts';
 
 /** The mark of a deleted document. Nothing but `true` counts. */
 export const MARKED_DELETED: Document = { _sync_deleted: true };
@@ -58,7 +58,15 @@ export function tombstonesInPlace(
 export function markWrite(
   drop: Drop,
   tombstone: Tombstone,
-  { type, plan }: { readonly type: IdType; readonly plan: GroupPlan },
+  {
+    type,
+    plan,
+    before,
+  }: {
+    readonly type: IdType;
+    readonly plan: GroupPlan;
+    readonly before: Uint8Array | undefined;
+  },
 ): { readonly filter: Document; readonly update: Document } {
   const { version, change_version, client_id, scope_id } = tombstone;
   const row = plan.rows.find((one) => one.version === version);
@@ -74,6 +82,7 @@ export function markWrite(
         _sync_change_version: change_version,
         _sync_hash: null,
         ...MARKED_DELETED,
+        ...fieldsBefore(before),
       },
     },
   };

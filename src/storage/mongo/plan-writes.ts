@@ -21,7 +21,13 @@ import { type FailedWrite, failedWriteOf, guarded } from './driver-errors.ts';
 import { fittingRow } from './foreign-rows.ts';
 import { documentPlace, markWrite, tombstonesInPlace } from './in-place.ts';
 import { type IdTypes, idTypeOf, type LoadedGroup } from './mongo-load.ts';
-import { engineFields, guardFilter, RELEASE, storedDocument } from './stored-documents.ts';
+import {
+  engineFields,
+  fieldsBefore,
+  guardFilter,
+  RELEASE,
+  storedDocument,
+} from './stored-documents.ts';
 import type { Connection } from './topology.ts';
 
 /** One statement. `change` and `place` are set for documents, `version` for rows: what to blame when it fails. */
@@ -213,7 +219,8 @@ function documentWrite(write: DocumentWrite, work: DocumentWork): PlannedWrite {
   if (write.kind === 'drop') {
     const tombstone = marks.get(place);
     if (tombstone !== undefined) {
-      const updateOne = markWrite(write, tombstone, { type, plan });
+      const before = loaded.bytes.get(place);
+      const updateOne = markWrite(write, tombstone, { type, plan, before });
       return { target, operation: { updateOne }, ...blame };
     }
     const filter = guardFilter(write, type, write.guard);
@@ -230,7 +237,8 @@ function documentWrite(write: DocumentWrite, work: DocumentWork): PlannedWrite {
   }
   if (write.as_stored === true) {
     const filter = guardFilter(document, type, guard);
-    const update = { $set: engineFields(document) };
+    const before = write.guard?.hash === null ? fieldsBefore(loaded.bytes.get(place)) : {};
+    const update = { $set: { ...engineFields(document), ...before } };
     return { target, operation: { updateOne: { filter, update } }, ...blame };
   }
   const stored = loaded.stored.get(place);

@@ -1,6 +1,6 @@
 /** Business documents with their engine fields, both ways. */
 
-import type { Document } from 'mongodb';
+import { BSON, type Document } from 'mongodb';
 import type { StoredDocument } from '../../core/ports/records.ts';
 import type { DocumentWrite, WriteGuard } from '../../core/ports/store.ts';
 import type { Json } from '../../protocol/pure/canonical-json.ts';
@@ -77,6 +77,19 @@ export const ENGINE_FIELDS = [
   '_sync_change_version',
   '_sync_hash',
 ] as const;
+
+/** Where a stamp keeps what an earlier server had under the same names, for `init --remove` [RM-7]. */
+export const FIELDS_BEFORE = '_sync_before';
+
+/** The field to add when a document is stamped for the first time; nothing where nobody stamped before. */
+export function fieldsBefore(bytes: Uint8Array | undefined): Document {
+  if (bytes === undefined) return {};
+  const document = BSON.deserialize(bytes, { promoteValues: false });
+  if ('_sync_hash' in document || FIELDS_BEFORE in document) return {};
+  const there = ENGINE_FIELDS.filter((field) => field in document);
+  if (there.length === 0) return {};
+  return { [FIELDS_BEFORE]: Object.fromEntries(there.map((field) => [field, document[field]])) };
+}
 
 /** Takes the engine's fields off a document and leaves the rest as it is. */
 export const RELEASE: Document = {

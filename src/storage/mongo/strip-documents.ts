@@ -1,8 +1,8 @@
 /** Takes the engine's fields off the documents of a collection, in batches; what is done stays done. */
 
-import type { Collection, Document } from 'mongodb';
+import type { AnyBulkWriteOperation, Collection, Document } from 'mongodb';
 import type { EarlierForm } from './setup-record.ts';
-import { ENGINE_FIELDS } from './stored-documents.ts';
+import { ENGINE_FIELDS, FIELDS_BEFORE } from './stored-documents.ts';
 
 /** Documents of one update. */
 const BATCH = 500;
@@ -17,25 +17,37 @@ interface Strip {
 }
 
 /**
- * Who has which fields. An earlier server stamped with a version and an owner; those stay as they
- * are, because that server, put back, needs them. `_sync_deleted` always stays: a document that was
- * deleted in place must not come back to life for the application [RM-5].
+ * Who has which fields. What a stamp remembers of an earlier server is put back before; here are the
+ * documents that came by push, which that server, put back, needs with a version and an owner, and
+ * those that only we have stamped. `_sync_deleted` always stays: a document that was deleted in place
+ * must not come back to life for the application [RM-5].
  */
 function stripsOf(form: StripForm): readonly Strip[] {
   switch (form) {
     case 'none':
       return [strip({}, ENGINE_FIELDS)];
     case 'unknown':
-      return [strip({ _sync_hash: { $exists: true } }, ENGINE_FIELDS)];
+      return [strip(STAMPED, ENGINE_FIELDS)];
     case 'user':
       return [
-        strip({ _sync_user_id: { $exists: true } }, except('_sync_version')),
-        strip({ _sync_user_id: { $exists: false } }, ENGINE_FIELDS),
+        strip({ ...STAMPED, _sync_user_id: { $exists: true } }, except('_sync_version')),
+        strip({ ...STAMPED, _sync_user_id: { $exists: false } }, ENGINE_FIELDS),
       ];
     case 'actor':
-      return [strip({}, except('_sync_version', '_sync_scope_id', '_sync_actor_id'))];
+      return [
+        strip(
+          { ...STAMPED, ...PUSHED },
+          except('_sync_version', '_sync_scope_id', '_sync_actor_id'),
+        ),
+        strip({ ...STAMPED, _sync_client_id: null }, ENGINE_FIELDS),
+      ];
   }
 }
+
+/** Every stamp of ours has this field, if only as null. */
+const STAMPED: Document = { _sync_hash: { $exists: true } };
+const PUSHED: Document = { _sync_client_id: { $gt: '' } };
+const REMEMBERED: Document = { [FIELDS_BEFORE]: { $exists: true } };
 
 function except(...kept: readonly string[]): readonly string[] {
   return ENGINE_FIELDS.filter((field) => !kept.includes(field));
@@ -51,7 +63,7 @@ export async function countStripped(
   collection: Collection<Document>,
   form: StripForm,
 ): Promise<number> {
-  let count = 0;
+  let count = await collection.countDocuments(REMEMBERED);
   for (const { filter } of stripsOf(form)) count += await collection.countDocuments(filter);
   return count;
 }
@@ -62,6 +74,7 @@ export async function stripDocuments(
   form: StripForm,
   onBatch: (documents: number) => Promise<void>,
 ): Promise<void> {
+  await putBack(collection, onBatch);
   for (const { filter, fields } of stripsOf(form)) {
     const update = { $unset: Object.fromEntries(fields.map((field) => [field, ''])) };
     const cursor = collection.find(filter, { projection: { _id: 1 }, batchSize: BATCH });
@@ -81,4 +94,30 @@ export async function stripDocuments(
     }
     await flush();
   }
+}
+
+/** Gives documents of an earlier server the fields that they had, in the places where they stood. */
+async function putBack(
+  collection: Collection<Document>,
+  onBatch: (documents: number) => Promise<void>,
+): Promise<void> {
+  const cursor = collection.find(REMEMBERED, {
+    projection: { [FIELDS_BEFORE]: 1 },
+    batchSize: BATCH,
+    promoteValues: false,
+  });
+  let updates: AnyBulkWriteOperation<Document>[] = [];
+  const flush = async () => {
+    if (updates.length === 0) return;
+    const { modifiedCount } = await collection.bulkWrite(updates);
+    updates = [];
+    await onBatch(modifiedCount);
+  };
+  for await (const { _id, [FIELDS_BEFORE]: before } of cursor) {
+    const gone = [...ENGINE_FIELDS, FIELDS_BEFORE].filter((field) => !(field in before));
+    const update = { $set: before, $unset: Object.fromEntries(gone.map((field) => [field, ''])) };
+    updates.push({ updateOne: { filter: { _id, ...REMEMBERED }, update } });
+    if (updates.length >= BATCH) await flush();
+  }
+  await flush();
 }
