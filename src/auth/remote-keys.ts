@@ -90,9 +90,11 @@ export class RemoteKeys implements TokenKeys {
     if (this.#running !== undefined) return this.#running;
     const pause = this.#failed ? KEYS_RETRY_MS : KEYS_COOLDOWN_MS;
     if (this.#now() - this.#asked_at < pause) return Promise.resolve();
-    this.#running = this.#load().finally(() => {
+    const end = (): void => {
       this.#running = undefined;
-    });
+    };
+    // Whoever is told may throw, and nobody waits for a request in the background.
+    this.#running = this.#load().then(end, end);
     return this.#running;
   }
 

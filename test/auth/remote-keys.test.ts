@@ -159,6 +159,20 @@ describe('[AU-14] a key server that is away', { timeout: 20_000 }, () => {
       retry_after_seconds: 10,
     });
   });
+  test('[AU-14] whoever is told of it may fail: nobody is refused for that, and nothing is thrown', async (t) => {
+    const { url, publish } = await startKeyServer(t);
+    publish(A);
+    const clock = new FakeClock();
+    const told: string[] = [];
+    const report = ({ kind }: KeyServerFact): void => {
+      told.push(kind);
+      throw new Error('the log is full');
+    };
+    const keys = new RemoteKeys({ url, clock, report });
+    const access = createJwtAccess({ keys, algorithms: ['ES256'], clock });
+    assert.equal((await access.authenticate(fromA)).actor_id, 'ann');
+    assert.deepEqual(told, ['changed']);
+  });
   test('[AU-14] keys that could not be renewed for an hour are given up', async (t) => {
     const { server, clock, ask, nextFact } = await deploy(t);
     server.publish(A);
