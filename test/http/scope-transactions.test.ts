@@ -63,6 +63,44 @@ describe('mongo: transactions of the application', { skip: !onMongo }, () => {
     assert.equal((await rows()).at(-1)?.bundle_seq, 5);
   });
 
+  test('[LB-14] a record follows what the same transaction recorded before', async (t) => {
+    const world = await openWorld(t, 'mongo');
+    const { sync, plain, rows } = world;
+    const tasks = plain('tasks');
+    const session = sessionOf(t, world);
+    await session.withTransaction(async () => {
+      const metadata = await sync.buildSyncMetadata({ scope_id: SCOPE, session });
+      const record = (doc_id: string, operation: 'upsert' | 'delete') =>
+        sync.recordServerChange({ session, metadata, collection: 'tasks', doc_id, operation });
+      for (const id of ['gone', 'changed']) {
+        await tasks.insertOne({ _id: id, n: 1, ...metadata }, { session });
+        await record(id, 'upsert');
+      }
+      await tasks.deleteOne({ _id: 'gone' }, { session });
+      await record('gone', 'delete');
+      for (const n of [2, 3]) {
+        await tasks.updateOne({ _id: 'changed' }, { $set: { n } }, { session });
+        await record('changed', 'upsert');
+      }
+    });
+    const found = await rows();
+    assert.deepEqual(
+      found.map(({ doc_id, operation, data }) => [doc_id, operation, data]),
+      [
+        ['gone', 'upsert', { n: 1 }],
+        ['changed', 'upsert', { n: 1 }],
+        ['gone', 'delete', null],
+        ['changed', 'upsert', { n: 2 }],
+        ['changed', 'upsert', { n: 3 }],
+      ],
+    );
+    const at = (index: number) => found[index]?.version;
+    assert.deepEqual(
+      found.map(({ parent_version }) => parent_version),
+      [null, null, at(0), at(1), at(3)],
+    );
+  });
+
   test('[LB-14] an aborted transaction leaves nothing', async (t) => {
     const world = await openWorld(t, 'mongo');
     const { sync, plain, rows } = world;

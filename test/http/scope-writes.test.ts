@@ -225,6 +225,46 @@ describe('mongo: scope writes with the driver', { skip: !onMongo }, () => {
     assert.equal(await plain('sync_tombstones').countDocuments(), 0);
   });
 
+  test('[LB-11] [TB-2] a delete never removes a document that the application marked', async (t) => {
+    const { sync, rows, plain } = await open(t, 'mongo');
+    const tasks = plain('tasks');
+    await sync.withScopeWrite(SCOPE, (write) => write.upsert('tasks', 't1', { n: 1 }));
+    await tasks.updateOne({ _id: 't1' }, { $set: { _sync_deleted: true } });
+    for (const count of [1, 0]) {
+      const deleted = await sync.withScopeWrite(SCOPE, (write) => write.delete('tasks', 't1'));
+      assert.equal(deleted.rows.length, count);
+      const husk = await tasks.findOne({ _id: 't1' });
+      assert.deepEqual([husk?.['n'], husk?.['_sync_deleted']], [1, true]);
+    }
+    const found = await rows();
+    assert.deepEqual(
+      found.map(({ operation }) => operation),
+      ['upsert', 'delete'],
+    );
+  });
+
+  test('[LB-12] a document that names another scope is refused before the engine took it over as well', async (t) => {
+    const { sync, rows, plain } = await open(t, 'mongo', {
+      collections: { owned: { scope_field: 'team' }, tasks: {} },
+    });
+    await plain('owned').insertOne({ _id: 'o1', team: 'blue', n: 1 });
+    await plain('tasks').insertOne({ _id: 't1', _sync_scope_id: 'blue', n: 1 });
+    for (const [name, id] of [
+      ['owned', 'o1'],
+      ['tasks', 't1'],
+    ] as const) {
+      for (const change of [
+        (w: ScopeWrite) => w.upsert(name, id, { n: 2 }),
+        (w: ScopeWrite) => w.delete(name, id),
+      ]) {
+        const taken = sync.withScopeWrite(SCOPE, change);
+        await assert.rejects(taken, refusal('scope_move_unsupported'));
+      }
+      assert.equal((await plain(name).findOne({ _id: id }))?.['n'], 1);
+    }
+    assert.deepEqual(await rows(), []);
+  });
+
   test('[LB-12] a document of another scope, a changed stamp and a move roll everything back', async (t) => {
     const { sync, rows, plain } = await open(t, 'mongo', {
       collections: { tasks: {}, notes: {}, owned: { scope_field: 'team' } },

@@ -25,6 +25,8 @@ export interface EarlierDocument extends DocumentKey {
   readonly version: Hlc | null;
   /** True for a tombstone that stands in the document's place. */
   readonly deleted: boolean;
+  /** The content of one without a version: only this can say whose it is. */
+  readonly data?: JsonObject;
 }
 
 /** The application's transaction. */

@@ -9,7 +9,7 @@ import { checkDocument, isDocumentFault, utf8Length } from '../../protocol/pure/
 import type { Digest } from '../../protocol/pure/hash.ts';
 import type { Hlc } from '../../protocol/pure/hlc.ts';
 import { BUNDLE_BYTES_MAX } from '../../protocol/pure/limits.ts';
-import type { Catalogue } from '../collections.ts';
+import type { Catalogue, CollectionPolicy } from '../collections.ts';
 import { declaredScope } from '../foreign/declared-scope.ts';
 import { decideForeign } from '../foreign/decide-foreign.ts';
 import type { VersionSource } from '../hybrid-clock.ts';
@@ -94,10 +94,10 @@ function checkKey(
 ): void {
   const { input, now, before } = of;
   const { scope_id, stamped } = input;
-  if (before?.version != null && before.scope_id !== scope_id) throw moved(document);
   const policy = input.catalogue.get(document.collection);
   if (policy === undefined) throw new ScopeWriteError('invalid_document', { document });
   if (policy.scope !== null && policy.scope !== scope_id) throw moved(document);
+  if (before !== undefined && wasOfAnother(scope_id, before, policy)) throw moved(document);
   if (now === undefined) return;
   const declared = declaredScope(now.data, policy);
   if (declared !== null && declared !== scope_id) throw moved(document);
@@ -105,6 +105,17 @@ function checkKey(
   if (!kept && now.version !== stamped)
     throw new ScopeWriteError('engine_fields_changed', { document });
   if (now.scope_id !== null && now.scope_id !== scope_id) throw moved(document);
+}
+
+/** What the engine did not take over yet is its scope's all the same, as in a push. */
+function wasOfAnother(
+  scope_id: string,
+  { version, scope_id: owner, data }: EarlierDocument,
+  policy: CollectionPolicy,
+): boolean {
+  if (version !== null || owner !== null) return owner !== scope_id;
+  const named = data === undefined ? null : declaredScope(data, policy);
+  return named !== null && named !== scope_id;
 }
 
 function moved(document: DocumentKey): ScopeWriteError {

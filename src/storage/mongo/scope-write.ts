@@ -33,10 +33,10 @@ import {
   commitInSession,
   lockHead,
 } from './mongo-commit-group.ts';
-import { MARKED_DELETED } from './in-place.ts';
+import { documentPlace, MARKED_DELETED, NOT_DELETED } from './in-place.ts';
 import { idsByCollection, idTypeOf, loadGroup } from './mongo-load.ts';
 import { expectedCounts, failureOf, planWrites, runWrites } from './plan-writes.ts';
-import { documentFrom, ENGINE_FIELDS } from './stored-documents.ts';
+import { documentFrom } from './stored-documents.ts';
 
 /** The port over one connection. */
 export function createScopeWrites(context: CommitContext): ScopeWrites {
@@ -53,6 +53,8 @@ export function createScopeWrites(context: CommitContext): ScopeWrites {
 /** A lock that a transaction of the application holds: it ends with the transaction. */
 interface Held {
   readonly transaction: number;
+  /** What was recorded in it, by place: others cannot see that yet. */
+  readonly recorded: Map<string, EarlierDocument>;
 }
 
 async function writeInScope<T>(
@@ -140,7 +142,8 @@ function transactionOf(context: CommitContext, session: ClientSession): CallerTr
       if (in_place.has(key.collection)) {
         await target.updateOne(filter, { $set: MARKED_DELETED }, { session });
       } else {
-        await target.deleteOne(filter, { session });
+        // A marked document is never removed: the mark, and what it stands on, are the application's.
+        await target.deleteOne({ ...filter, ...NOT_DELETED }, { session });
       }
     },
   };
@@ -165,21 +168,19 @@ async function loadEarlier(
     const filter: Document = { _id: { $in: [...ids].map((id) => encodeId(id, type)) } };
     const all = await connection.db
       .collection(collection)
-      .find<Uint8Array>(filter, { raw: true, projection: STAMPS, batchSize: ids.size + 1 })
+      .find<Uint8Array>(filter, { raw: true, batchSize: ids.size + 1 })
       .toArray();
     for (const bytes of all) {
       const document = documentFrom(bytes, collection, type)?.document;
       if (document === undefined) continue;
-      const { doc_id, scope_id, version } = document;
-      found.push({ collection, doc_id, scope_id, version, deleted: isTombstone(document) });
+      const { doc_id, scope_id, version, data } = document;
+      const content = version === null ? { data } : {};
+      const deleted = isTombstone(document);
+      found.push({ collection, doc_id, scope_id, version, deleted, ...content });
     }
   }
   return found;
 }
-
-const STAMPS: Document = Object.fromEntries(
-  [...ENGINE_FIELDS, '_sync_user_id', '_sync_deleted'].map((field) => [field, 1]),
-);
 
 /** What the driver knows of a session and does not show in its types. */
 interface SessionInside {
@@ -223,7 +224,7 @@ async function lockIn(
   const head = await lockHead(context, session, scope_id);
   if (head === null) throw newerHead();
   const locked = lockedFrom(head);
-  locks.set(scope_id, { transaction });
+  locks.set(scope_id, { transaction, recorded: new Map() });
   return locked;
 }
 
@@ -259,7 +260,12 @@ async function writeIn<T>(
   const scopes = engineCollection<StoredHead>(connection.db, 'sync_scopes');
   // The head moves with each record of the transaction.
   const { head, now_ms } = lockedFrom(await scopes.findOne({ _id: scope_id }, { session }));
-  const earlier = await loadEarlier(context, keys);
+  const { recorded } = lock;
+  const committed = await loadEarlier(context, keys);
+  const earlier = [
+    ...committed.filter((one) => !recorded.has(documentPlace(one))),
+    ...keys.flatMap((key) => recorded.get(documentPlace(key)) ?? []),
+  ];
   const loading = { db: connection.db, session, id_types, in_place };
   const loaded = await loadGroup(loading, loadOf(keys), { head, now_ms });
   const { plan, outcome } = decide({
@@ -278,5 +284,10 @@ async function writeIn<T>(
   );
   if (!asPlanned)
     throw toStoreError(new StoreError('failed', 'a document was not as the plan expected it'));
+  for (const { collection, doc_id, version, operation } of plan.rows) {
+    const key = { collection, doc_id: doc_id as string };
+    const deleted = operation === 'delete';
+    recorded.set(documentPlace(key), { ...key, scope_id, version, deleted });
+  }
   return outcome;
 }
