@@ -150,7 +150,8 @@ function inferred(text: string): Json {
 function put(data: Record<string, Json>, path: readonly string[], value: Json): void {
   let inner = data;
   for (const key of path.slice(0, -1)) {
-    inner[key] ??= {};
+    // Own fields only: a column `constructor.a` must not write into what all objects share.
+    if (!Object.hasOwn(inner, key)) inner[key] = {};
     inner = inner[key] as Record<string, Json>;
   }
   inner[path.at(-1) as string] = value;

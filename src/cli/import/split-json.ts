@@ -46,9 +46,10 @@ export class JsonSplitter implements Splitter {
   }
 
   *end(): Iterable<RawRecord> {
-    if (this.#place === 'value') {
-      yield this.#finish(this.#offset);
-    } else if (this.#isArray === true && this.#place !== 'done') {
+    // A value that broke off is refused itself; behind a whole one nothing else shows the missing end.
+    const broken = this.#depth > 0 || this.#inString || this.#afterEnd;
+    if (this.#place === 'value') yield this.#finish(this.#offset);
+    if (this.#isArray === true && this.#place !== 'done' && !broken) {
       yield {
         line: this.#line,
         end: this.#offset,

@@ -99,3 +99,14 @@ test('[IM-8] a row of another length is refused, and so is a header that cannot 
   assert.match(String(headerFault('a.b,a')), /fields inside it/);
   assert.match(String(headerFault('a', new Map([['b', 'number']]))), /names "b"/);
 });
+
+test('[IM-8] a column named like something that every object has is a field like any other', () => {
+  const before = Object.getOwnPropertyNames(Object).length;
+  assert.deepEqual(
+    JSON.stringify(document('constructor.a,toString.b.c,valueOf', '1,2,3')),
+    '{"constructor":{"a":"1"},"toString":{"b":{"c":"2"}},"valueOf":"3"}',
+  );
+  document('constructor.prototype.taken_in', '1');
+  assert.equal(({} as Record<string, unknown>)['taken_in'], undefined);
+  assert.equal(Object.getOwnPropertyNames(Object).length, before);
+});
