@@ -144,7 +144,8 @@ function undoChanged(
   { update }: { readonly update: Document },
   before: Uint8Array,
 ): UndoItem {
-  const document = exactDocument(before);
+  // Id and engine fields alone are put back: text that is no UTF-8 beside them must not be in the way.
+  const document = BSON.deserialize(before, { promoteValues: false, validation: { utf8: false } });
   const set = (update['$set'] ?? {}) as Document;
   const unset = Object.keys((update['$unset'] ?? {}) as Document);
   const after = { ...Object.fromEntries(unset.map((field) => [field, null])), ...set };
