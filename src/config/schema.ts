@@ -182,7 +182,11 @@ const operation = {
     .boolean()
     .default(false)
     .meta(
-      help({ description: 'Let `serve` create missing collections and indexes', example: false }),
+      help({
+        description:
+          'Let `serve` create missing collections and indexes, and take over changed collections',
+        example: false,
+      }),
     ),
   push_on_reject: z
     .enum(['partial', 'bundle'])

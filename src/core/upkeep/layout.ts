@@ -50,7 +50,9 @@ export async function ensureLayout(
   if (before !== null) checkLevel(before);
   const findings = before === null ? [] : missing(await store.checkLayout(wanted));
   if (before !== null && !autoInit) findings.unshift(...owed(before));
-  if (before !== null && findings.length === 0) return before;
+  // A configuration that is taken over is what later shows which collections clients passed over.
+  const changed = autoInit && before?.catalogue_hash !== wanted.catalogue_hash;
+  if (before !== null && findings.length === 0 && !changed) return before;
   if (!autoInit) {
     throw new SetupError(before === null ? 'not_initialised' : 'layout_incomplete', findings);
   }

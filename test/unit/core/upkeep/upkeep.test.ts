@@ -13,7 +13,7 @@ import { createReadiness, LAYOUT_TRUSTED_MS } from '../../../../src/core/upkeep/
 import { expiryBounds, runRetention } from '../../../../src/core/upkeep/retention.ts';
 import { SCHEMA_LEVEL } from '../../../../src/protocol/version.ts';
 
-const wanted = {} as WantedLayout;
+const wanted = { catalogue_hash: 'h' } as WantedLayout;
 const meta = (schema_level = SCHEMA_LEVEL): StoreMeta => ({
   schema_level,
   epoch: 'e',
@@ -67,6 +67,16 @@ test('[UP-1] what is missing is named, and made only with permission', async () 
   await ensureLayout(empty.store, wanted, true);
   await ensureLayout(partial.store, wanted, true);
   assert.deepEqual([empty.calls, partial.calls], [['applySetup'], ['applySetup']]);
+});
+
+test('[EP-4] a changed configuration is taken over with permission, so that barriers of added collections are owed', async () => {
+  const changed = { ...wanted, catalogue_hash: 'another' };
+  const permitted = setupStore({ meta: meta(), missing: [] });
+  await ensureLayout(permitted.store, changed, true);
+  assert.deepEqual(permitted.calls, ['applySetup']);
+  const forbidden = setupStore({ meta: meta(), missing: [] });
+  assert.deepEqual(await ensureLayout(forbidden.store, changed, false), meta());
+  assert.deepEqual(forbidden.calls, []);
 });
 
 test('[UP-1] a layout that is still incomplete after setting up is not served', async () => {
