@@ -22,7 +22,7 @@ test('[SA-7] a document with text that is no UTF-8 is stamped, and the stamp can
         update: { $set: { _sync_version: 'v2', _sync_hash: 'h2' } },
       },
     },
-    change: 0,
+    change: '0:0',
     place: 'tasks\u0000a',
   };
   const bytes = new Map([['tasks\u0000a', strangeDocument()]]);

@@ -85,11 +85,7 @@ test('[IM-3] JSON: what is broken spoils as little as can be', () => {
   assert.deepEqual(json('[{"a":1} {"b":2},{"c":3}]'), ['1:{"a":1} {"b":2}', '1:{"c":3}']);
   assert.deepEqual(json('[{"a":1},\n{"b":'), ['1:{"a":1}', '2:{"b":']);
   assert.deepEqual(json('[{"a":1},\n'), ['1:{"a":1}', '2: !file_truncated']);
-  assert.deepEqual(json('[{"a":1},\n{"b":2}\n'), [
-    '1:{"a":1}',
-    '2:{"b":2}',
-    '3: !file_truncated',
-  ]);
+  assert.deepEqual(json('[{"a":1},\n{"b":2}\n'), ['1:{"a":1}', '2:{"b":2}', '3: !file_truncated']);
   assert.deepEqual(json('[{"a":1}]\n{"b":2}, {"c":3}'), [
     '1:{"a":1}',
     '2:{"b":2}, {"c":3} !text_after_end',
