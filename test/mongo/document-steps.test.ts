@@ -1,9 +1,10 @@
-/** Steps of a group without a transaction, for documents that no driver can read and write back. */
+/** First stamps of documents that no driver can read and write back, with transactions and without. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BSON } from 'mongodb';
 import type { PlannedWrite } from '../../src/storage/mongo/plan-writes.ts';
+import { FIELDS_BEFORE, fieldsBefore } from '../../src/storage/mongo/stored-documents.ts';
 import { documentSteps } from '../../src/storage/mongo/standalone/document-steps.ts';
 
 /** A stored document with text that is no UTF-8, as other drivers store it. */
@@ -33,4 +34,8 @@ test('[SA-7] a document with text that is no UTF-8 is stamped, and the stamp can
     $set: { _sync_version: 'v1' },
     $unset: { _sync_hash: '' },
   });
+});
+
+test('[EJ-10] a stamp remembers the fields of an earlier server beside text that is no UTF-8', () => {
+  assert.deepEqual(fieldsBefore(strangeDocument()), { [FIELDS_BEFORE]: { _sync_version: 'v1' } });
 });

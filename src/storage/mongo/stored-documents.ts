@@ -84,7 +84,8 @@ export const FIELDS_BEFORE = '_sync_before';
 /** The field to add when a document is stamped for the first time; nothing where nobody stamped before. */
 export function fieldsBefore(bytes: Uint8Array | undefined): Document {
   if (bytes === undefined) return {};
-  const document = BSON.deserialize(bytes, { promoteValues: false });
+  // Text that is no UTF-8 elsewhere in the document must not be in the way.
+  const document = BSON.deserialize(bytes, { promoteValues: false, validation: { utf8: false } });
   if ('_sync_hash' in document || FIELDS_BEFORE in document) return {};
   const there = ENGINE_FIELDS.filter((field) => field in document);
   if (there.length === 0) return {};
