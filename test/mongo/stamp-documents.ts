@@ -15,9 +15,11 @@ export async function stampDocuments(
     readonly collection: string;
     readonly scope_id: string;
     readonly doc_ids: readonly string[];
+    /** `rows`: as capture does, each leaves a row. */
+    readonly mode?: 'stamps' | 'rows';
   },
 ): Promise<readonly ForeignVerdict[]> {
-  const { collection, scope_id, doc_ids } = of;
+  const { collection, scope_id, doc_ids, mode = 'stamps' } = of;
   const policies: Catalogue = catalogue(policy(collection, { scope: scope_id }));
   const keys = doc_ids.map((doc_id) => ({ collection, doc_id }));
   const core = { store, system: nodeSystem, hybridClock: new HybridClock(nodeSystem, '') };
@@ -33,7 +35,7 @@ export async function stampDocuments(
         ...input,
         scope_id,
         keys,
-        options: { mode: 'stamps', origin: 'migrate' },
+        options: { mode, origin: 'migrate' },
         catalogue: policies,
         digest: nodeSystem.crypto.sha256,
       }),

@@ -15,6 +15,7 @@ import type { PlannedChange } from '../contract/plan-builder.ts';
 import { type FreshDatabase, freshDatabase, startOwnMongo } from '../support/mongodb.ts';
 import { type CrashPoint, troubled } from '../support/mongo-crash.ts';
 import { groupOf } from './mongo-world.ts';
+import { stampDocuments } from './stamp-documents.ts';
 import { LATER, LAYOUT, openStandalone, SCOPE } from './standalone-world.ts';
 
 /** A dead process must be succeeded within this time, ms. */
@@ -230,6 +231,18 @@ test('[SA-5] what a foreign writer puts on a half-written document is kept when 
     assert.deepEqual(Object.keys(found[2] ?? {}), ['_id', 'title']);
     assert.deepEqual(found[3], earlier);
     assert.equal((await store.readScope(SCOPE, null)).head?.head_seq, 3);
+  }));
+
+test('[SA-7] a document that no row can hold is refused, and nobody waits for it', () =>
+  onGround(async ({ db, open }) => {
+    const store = await open();
+    const tasks = db.collection<{ _id: string; text: string }>('tasks');
+    await tasks.insertOne({ _id: 'huge', text: 'x'.repeat(16_000_000) });
+    await tasks.insertOne({ _id: 'other', text: '' });
+    const doc_ids = ['huge', 'other'];
+    const of = { collection: 'tasks', scope_id: SCOPE, doc_ids, mode: 'rows' } as const;
+    assert.deepEqual(await stampDocuments(store, of), ['refused', 'upserted']);
+    assert.equal((await store.readScope(SCOPE, null)).head?.head_seq, 1);
   }));
 
 for (const [statement, rows] of [

@@ -27,6 +27,7 @@ import {
   toStoreError,
 } from '../driver-errors.ts';
 import { ensureHead } from '../ensure-head.ts';
+import { RowTooLarge } from '../foreign-rows.ts';
 import type { InPlaceCollections } from '../in-place.ts';
 import { type IdTypes, type LoadedGroup, loadGroup, receiptFilter } from '../mongo-load.ts';
 import {
@@ -354,13 +355,14 @@ export class StandaloneCommit<T> {
   /** False when the group may run again; throws what is final. */
   #judge(error: unknown): false {
     if (error instanceof RefusedDocument) {
-      const change = error.write.change as ChangeRef;
-      if (this.#refused.has(change)) {
-        throw new StoreError('failed', 'a refused change was planned again');
+      this.#refuse(error.write.change as ChangeRef, error.code);
+      for (const [other, code] of error.others) {
+        if (!this.#refused.has(other)) this.#refused.set(other, code);
       }
-      for (const [other, code] of error.others) this.#refused.set(other, code);
-      this.#refused.set(change, error.code);
       return false;
+    }
+    if (error instanceof RowTooLarge && error.change !== undefined) {
+      return this.#refuse(error.change, 'document_validation');
     }
     if (error instanceof DocumentMoved) return false;
     if (error instanceof RecordThere) {
@@ -370,6 +372,14 @@ export class StandaloneCommit<T> {
     }
     if (error instanceof StoreError || !isTransient(error)) throw toStoreError(error);
     this.#unreachable = isUnreachable(error);
+    return false;
+  }
+
+  #refuse(change: ChangeRef, code: RejectionCode): false {
+    if (this.#refused.has(change)) {
+      throw new StoreError('failed', 'a refused change was planned again');
+    }
+    this.#refused.set(change, code);
     return false;
   }
 
