@@ -247,7 +247,7 @@ async function warnAboutStore(
     logger.warn('documents.invisible', 'documents without a version are not served', {
       collection,
       count,
-      hint: 'documents that did not enter by push need "migrate", which arrives with the next version',
+      hint: 'run "offline-sync migrate": documents that did not enter by push need a version',
     });
   }
 }

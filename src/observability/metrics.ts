@@ -37,6 +37,9 @@ export const METRICS = {
   sync_head_lead_seconds: 'Lead of the newest version over the clock at the last commit',
   sync_resync_required_total: 'Answers that asked for a full resync',
   sync_foreign_writes_total: 'Documents of other programs by what became of them',
+  sync_capture_failures_total: 'Times that capture failed and was taken up again',
+  sync_capture_lag_seconds:
+    'Time since capture of this process last had nothing left to look at; -1 before that',
   sync_oplog_pruned_total: 'Oplog rows deleted by retention',
   sync_transactions_enabled: '1 when pushes run in transactions',
   sync_http_request_duration_seconds: 'Time to answer a request',
@@ -75,6 +78,8 @@ export function createMetrics(options: MetricsOptions) {
     headLead: new Gauge(named('sync_head_lead_seconds', registry)),
     resyncs: counter('sync_resync_required_total', 'endpoint', 'reason'),
     foreignWrites: counter('sync_foreign_writes_total', 'collection', 'verdict'),
+    captureFailures: counter('sync_capture_failures_total'),
+    captureCaughtUp: registerCaptureLag(registry, options.clock),
     pruned: counter('sync_oplog_pruned_total'),
     websockets: new Gauge(named('sync_websocket_connections', registry)),
     requestSeconds: seconds('sync_http_request_duration_seconds', 'route', 'status'),
@@ -112,6 +117,20 @@ function showZeros(
   metrics.pushes.inc({ status: 'success' }, 0);
   metrics.pushes.inc({ status: 'failure' }, 0);
   for (const collection of collections) metrics.conflicts.inc({ collection }, 0);
+}
+
+/** Returns how to say that nothing is left to look at. */
+function registerCaptureLag(registry: Registry, clock: MetricsOptions['clock']): () => void {
+  let caught_up_at: number | undefined;
+  new Gauge({
+    ...named('sync_capture_lag_seconds', registry),
+    collect() {
+      this.set(caught_up_at === undefined ? -1 : (clock.monotonic() - caught_up_at) / 1000);
+    },
+  });
+  return () => {
+    caught_up_at = clock.monotonic();
+  };
 }
 
 /** A database that does not answer leaves the last known size standing. */

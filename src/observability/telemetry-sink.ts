@@ -41,37 +41,52 @@ const HANDLERS: Handlers = {
   'full.page': onFullPage,
   'foreign.adopted': onForeignAdopted,
   'capture.state': onCaptureState,
+  'capture.caught_up': onCaughtUp,
   'retention.pruned': onPruned,
   'clock.held_back': onClockHeldBack,
 };
 
-/** A refused or homeless document needs a person; the rest is ordinary work. */
+/** A refused document needs a person; the rest is ordinary work, or another worker was first. */
 function onForeignAdopted(
   event: EventOf<'foreign.adopted'>,
   { logger, metrics }: TelemetrySinkOptions,
 ): void {
-  const { event: name, ...facts } = event;
+  const { event: name, cause, ...facts } = event;
   const { collection, verdict, documents } = event;
   metrics.foreignWrites.inc(
     { collection: metrics.collectionLabel(collection), verdict },
     documents,
   );
-  if (verdict === 'refused' || verdict === 'unavailable') {
+  if (verdict === 'failed') {
+    logger.error(name, 'a document of another program could not be taken over', {
+      ...facts,
+      err: cause,
+    });
+  } else if (verdict === 'refused') {
     logger.warn(name, 'documents of other programs could not be taken over', facts);
   } else {
     logger.info(name, 'documents of other programs were taken over', facts);
   }
 }
 
-function onCaptureState(event: EventOf<'capture.state'>, { logger }: TelemetrySinkOptions): void {
+function onCaptureState(
+  event: EventOf<'capture.state'>,
+  { logger, metrics }: TelemetrySinkOptions,
+): void {
   const { event: name, state, reason, cause } = event;
   if (state === 'failed') {
+    metrics.captureFailures.inc();
     logger.error(name, 'capture failed and is taken up again', { reason, err: cause });
   } else if (state === 'comparing') {
-    logger.warn(name, 'capture compares whole collections', { reason });
+    const why = cause === undefined ? { reason } : { reason, err: cause };
+    logger.warn(name, 'capture compares whole collections', why);
   } else {
     logger.info(name, 'capture follows the change stream');
   }
+}
+
+function onCaughtUp(_event: EventOf<'capture.caught_up'>, { metrics }: TelemetrySinkOptions): void {
+  metrics.captureCaughtUp();
 }
 
 function onPushCommitted(

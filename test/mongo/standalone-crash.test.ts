@@ -177,7 +177,7 @@ async function assertEnded({ name, pushes }: Ground, mutations: number): Promise
       .collection('sync_traces')
       .find({ gone_at: null })
       .toArray();
-    const ids = traces.map(({ _id }) => (_id as unknown as { doc_id: string }).doc_id);
+    const ids = traces.map(({ doc_id }) => doc_id);
     assert.deepEqual(ids.sort(), ['a', 'c', 'd', 'f', 'gone', 'stays']);
   });
 }

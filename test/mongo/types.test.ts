@@ -232,7 +232,7 @@ test(
 );
 
 test(
-  '[EJ-10] a document that no row can hold is refused, and nobody waits for it',
+  '[EJ-10] a document that no row can hold is a barrier, and nobody waits for it',
   withEngineOn(TASKS, async (place) => {
     const _id = 'huge';
     const huge = { _id, text: 'x'.repeat(16_000_000), _sync_scope_id: SCOPE };
@@ -241,7 +241,7 @@ test(
       .collection<Document>('tasks')
       .insertOne({ _id: 'other', n: 1, _sync_scope_id: SCOPE } as unknown as Document);
     const keys = [_id, 'other'].map((doc_id) => ({ collection: 'tasks', doc_id }));
-    assert.deepEqual(await place.foreign(keys), ['refused', 'upserted']);
+    assert.deepEqual(await place.foreign(keys), ['barred', 'upserted']);
     const results = await place.push([
       { collection: 'tasks', doc_id: _id, data: { n: 1 } },
       { collection: 'tasks', doc_id: 'next', data: { n: 2 } },
@@ -250,10 +250,9 @@ test(
       results.map(({ code }) => code),
       ['document_validation', null],
     );
-    assert.deepEqual(
-      (await place.pull()).map(({ doc_id }) => doc_id),
-      ['other', 'next'],
-    );
+    await assert.rejects(place.pull(), /collection_reset/);
+    const served = (await place.full('tasks')).map(({ doc_id }) => doc_id);
+    assert.deepEqual(served, ['huge', 'next', 'other']);
   }),
 );
 

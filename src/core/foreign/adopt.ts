@@ -1,14 +1,18 @@
 /** Takes over what other programs wrote: documents of one scope, group by group. */
 
 import { GROUP_BYTES_MAX, PUSH_DEADLINE_MS } from '../../protocol/pure/limits.ts';
+import { SyncError } from '../../protocol/errors.ts';
+import type { Hlc } from '../../protocol/pure/hlc.ts';
 import { commitDecision } from '../commit-decision.ts';
 import type { EngineCore } from '../parts.ts';
-import type { DocumentKey } from '../ports/store.ts';
+import { type DocumentKey, StoreError } from '../ports/store.ts';
 import { decideForeign, type ForeignOptions, type ForeignVerdict } from './decide-foreign.ts';
 
 /** A document to look at. `bytes` is its stored size, 0 when it is gone. */
 export interface ForeignDocument extends DocumentKey {
   readonly bytes: number;
+  /** Version that stands in it where no trace says whose it is. */
+  readonly untraced_version?: Hlc | null;
 }
 
 /** Most documents of one group: a scope's pushes wait for one such group at most. */
@@ -24,40 +28,88 @@ export async function adoptDocuments(
   work: { readonly documents: readonly ForeignDocument[]; readonly options: ForeignOptions },
 ): Promise<readonly ForeignVerdict[]> {
   const verdicts: ForeignVerdict[] = [];
-  for (const keys of groupsOf(work.documents)) {
-    const { options } = work;
-    const { outcome } = await commitDecision(core, scope_id, {
-      load: {
-        receipts: [options.mark, options.barrier].flatMap((key) => key ?? []),
-        documents: keys.map((key) => ({ ...key, parent_version: null })),
-        traces: keys.filter(({ collection }) => core.catalogue.get(collection)?.capture === true),
-      },
-      deadline_at: core.system.clock.monotonic() + PUSH_DEADLINE_MS,
-      decide: (input) =>
-        decideForeign({
-          ...input,
-          ...{ scope_id, keys, options },
-          catalogue: core.catalogue,
-          digest: core.system.crypto.sha256,
-        }),
-    });
-    verdicts.push(...outcome);
-    report(core, scope_id, { keys, verdicts: outcome, options });
+  const { options } = work;
+  for (const documents of groupsOf(work.documents)) {
+    try {
+      verdicts.push(...(await adoptGroup(core, scope_id, { documents, options })));
+    } catch (error) {
+      if (isTrouble(error)) throw error;
+      verdicts.push(...(await adoptEach(core, scope_id, { documents, options, error })));
+    }
   }
   return verdicts;
 }
 
-function groupsOf(documents: readonly ForeignDocument[]): DocumentKey[][] {
-  const groups: DocumentKey[][] = [];
-  let group: DocumentKey[] = [];
+/** What is no fault of a document and goes away by itself: the whole work is taken up again. */
+function isTrouble(error: unknown): boolean {
+  return error instanceof SyncError || (error instanceof StoreError && error.kind !== 'failed');
+}
+
+/** One by one, so that a document which cannot be taken over holds up no other [FW-7]. */
+async function adoptEach(
+  core: EngineCore,
+  scope_id: string,
+  work: {
+    readonly documents: readonly ForeignDocument[];
+    readonly options: ForeignOptions;
+    readonly error: unknown;
+  },
+): Promise<readonly ForeignVerdict[]> {
+  const verdicts: ForeignVerdict[] = [];
+  const { documents, options } = work;
+  for (const document of documents) {
+    try {
+      if (documents.length === 1) throw work.error;
+      verdicts.push(...(await adoptGroup(core, scope_id, { documents: [document], options })));
+    } catch (cause) {
+      if (isTrouble(cause)) throw cause;
+      verdicts.push('failed');
+      report(core, scope_id, { keys: [document], verdicts: ['failed'], options, cause });
+    }
+  }
+  return verdicts;
+}
+
+async function adoptGroup(
+  core: EngineCore,
+  scope_id: string,
+  work: { readonly documents: readonly ForeignDocument[]; readonly options: ForeignOptions },
+): Promise<readonly ForeignVerdict[]> {
+  const { documents, options } = work;
+  const keys = documents.map(({ collection, doc_id }) => ({ collection, doc_id }));
+  const { outcome } = await commitDecision(core, scope_id, {
+    load: {
+      receipts: [options.mark, options.barrier].flatMap((key) => key ?? []),
+      documents: documents.map(({ collection, doc_id, untraced_version = null }) => ({
+        ...{ collection, doc_id, parent_version: untraced_version },
+      })),
+      traces: keys.filter(({ collection }) => core.catalogue.get(collection)?.capture === true),
+    },
+    deadline_at: core.system.clock.monotonic() + PUSH_DEADLINE_MS,
+    decide: (input) =>
+      decideForeign({
+        ...input,
+        ...{ scope_id, keys, options },
+        catalogue: core.catalogue,
+        digest: core.system.crypto.sha256,
+      }),
+  });
+  report(core, scope_id, { keys, verdicts: outcome, options });
+  return outcome;
+}
+
+function groupsOf(documents: readonly ForeignDocument[]): ForeignDocument[][] {
+  const groups: ForeignDocument[][] = [];
+  let group: ForeignDocument[] = [];
   let size = 0;
-  for (const { collection, doc_id, bytes } of documents) {
+  for (const document of documents) {
+    const { bytes } = document;
     if (group.length === DOCUMENTS_MAX || (group.length > 0 && size + bytes > GROUP_BYTES_MAX)) {
       groups.push(group);
       group = [];
       size = 0;
     }
-    group.push({ collection, doc_id });
+    group.push(document);
     size += bytes;
   }
   if (group.length > 0) groups.push(group);
@@ -72,6 +124,7 @@ function report(
     readonly keys: readonly DocumentKey[];
     readonly verdicts: readonly ForeignVerdict[];
     readonly options: ForeignOptions;
+    readonly cause?: unknown;
   },
 ): void {
   const counts = new Map<string, number>();
@@ -85,6 +138,7 @@ function report(
     const [collection, verdict] = JSON.parse(key) as [string, ForeignVerdict];
     const { origin } = done.options;
     const event = 'foreign.adopted';
-    core.telemetry.emit({ event, scope_id, collection, verdict, origin, documents });
+    const facts = { event, scope_id, collection, verdict, origin, documents } as const;
+    core.telemetry.emit('cause' in done ? { ...facts, cause: done.cause } : facts);
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import type { EngineCore } from '../parts.ts';
-import type { FeedBatch, ForeignFeed } from '../ports/foreign.ts';
+import type { ForeignFeed } from '../ports/foreign.ts';
 import { type DocumentKey, StoreError } from '../ports/store.ts';
 import { documentKey } from '../push/document-state.ts';
 import {
@@ -14,8 +14,8 @@ import {
   compareCollection,
   compareTraces,
   foreignOf,
-  isKnown,
-  scopeOf,
+  judge,
+  tracesBy,
   type ScopedDocument,
 } from './compare.ts';
 
@@ -27,12 +27,15 @@ export interface CaptureOptions {
   readonly signal: AbortSignal;
 }
 
-const EXTERNAL: CompareOptions = { mode: 'rows', origin: 'external' };
+const EXTERNAL: CompareOptions = { mode: 'rows', origin: 'external', untraced: 'foreign' };
 /** Pauses after a failure, ms. */
 const PAUSE_MIN_MS = 250;
 const PAUSE_MAX_MS = 10_000;
 /** How often an idle feed's place is saved, ms: it must not fall out of the database's log. */
 const SAVE_IDLE_EVERY_MS = 10_000;
+/** Documents that could not be taken over are looked at again after this time, ms; so many at most. */
+const AGAIN_AFTER_MS = 30_000;
+const AGAIN_MAX = 1_000;
 /** How finely a pause notices the end, ms. */
 const TICK_MS = 250;
 
@@ -56,11 +59,15 @@ export async function runCapture(core: EngineCore, options: CaptureOptions): Pro
 async function captureOnce(core: EngineCore, options: CaptureOptions): Promise<void> {
   const { collections, signal } = options;
   const foreign = foreignOf(core);
-  const token = await foreign.readFeedToken(collections);
+  const { token, compared } = await foreign.readFeedPlace(collections);
   const feed = await openOrForget(core, collections, token);
-  if (feed === 'unsupported') {
-    core.telemetry.emit({ event: 'capture.state', state: 'comparing', reason: 'no_feed' });
-    await compareAll(core, options);
+  if (feed instanceof StoreError) {
+    const reason = 'no_feed';
+    core.telemetry.emit({ event: 'capture.state', state: 'comparing', reason, cause: feed.cause });
+    await compareAll(core, options, compared);
+    if (signal.aborted) return;
+    await foreign.saveFeedToken(collections, null);
+    core.telemetry.emit({ event: 'capture.caught_up' });
     await pause(core, options.rescan_ms, signal);
     return;
   }
@@ -71,7 +78,7 @@ async function captureOnce(core: EngineCore, options: CaptureOptions): Promise<v
   }
   try {
     // The feed stands before the comparison begins: what is written meanwhile is in it.
-    if (token === null) await compareAll(core, options);
+    if (token === null) await compareAll(core, options, compared);
     core.telemetry.emit({ event: 'capture.state', state: 'following', reason: 'feed' });
     await follow(core, feed, options);
   } catch (error) {
@@ -86,11 +93,11 @@ async function openOrForget(
   core: EngineCore,
   collections: readonly string[],
   token: string | null,
-): Promise<ForeignFeed | 'unsupported' | 'history_lost'> {
+): Promise<ForeignFeed | StoreError | 'history_lost'> {
   try {
     return await foreignOf(core).openFeed(collections, token);
   } catch (error) {
-    if (error instanceof StoreError && error.kind === 'unsupported') return 'unsupported';
+    if (error instanceof StoreError && error.kind === 'unsupported') return error;
     // A place that the database refuses is of no use, whatever it says of it. Without a place there is
     // no history to lose: that is another failure.
     const refused = error instanceof StoreError && error.kind === 'failed';
@@ -109,66 +116,100 @@ async function follow(
   { collections, signal }: CaptureOptions,
 ): Promise<void> {
   const { clock } = core.system;
+  const again = new Later(core);
   let savedAt = Number.NEGATIVE_INFINITY;
   while (!signal.aborted) {
     const batch = await feed.next();
-    await takeOver(core, batch);
+    again.add(await lookAt(core, [...batch.keys, ...again.due()]));
+    for (const collection of batch.whole) await compareReplaced(core, collection, signal);
+    // What was cut short is not behind the saved place.
+    if (signal.aborted) return;
     const busy = batch.keys.length + batch.whole.length > 0;
+    if (batch.drained) core.telemetry.emit({ event: 'capture.caught_up' });
     if (!busy && clock.monotonic() - savedAt < SAVE_IDLE_EVERY_MS) continue;
     await foreignOf(core).saveFeedToken(collections, batch.token);
     savedAt = clock.monotonic();
   }
 }
 
-async function takeOver(core: EngineCore, batch: FeedBatch): Promise<void> {
-  if (batch.keys.length > 0) await lookAt(core, batch.keys);
-  for (const collection of batch.whole) {
-    if (core.catalogue.get(collection)?.capture !== true) continue;
-    await compareWhole(core, collection);
+/** Documents whose turn comes again. They are forgotten with the process: a comparison finds them. */
+class Later {
+  readonly #core: EngineCore;
+  #keys = new Map<string, DocumentKey>();
+  #dueAt = 0;
+
+  constructor(core: EngineCore) {
+    this.#core = core;
+  }
+
+  add(keys: readonly DocumentKey[]): void {
+    const now = this.#core.system.clock.monotonic();
+    if (this.#keys.size === 0) this.#dueAt = now + AGAIN_AFTER_MS;
+    for (const key of keys) if (this.#keys.size < AGAIN_MAX) this.#keys.set(placeOf(key), key);
+  }
+
+  due(): readonly DocumentKey[] {
+    if (this.#core.system.clock.monotonic() < this.#dueAt) return [];
+    const due = [...this.#keys.values()];
+    this.#keys = new Map();
+    return due;
   }
 }
 
-/** Looks at documents that were named: most are echoes of our own writes and end here. */
-export async function lookAt(core: EngineCore, keys: readonly DocumentKey[]): Promise<void> {
+/**
+ * Looks at documents that were named: most are echoes of our own writes and end here. Gives back
+ * those that could not be taken over.
+ */
+export async function lookAt(
+  core: EngineCore,
+  keys: readonly DocumentKey[],
+): Promise<readonly DocumentKey[]> {
+  if (keys.length === 0) return [];
   const foreign = foreignOf(core);
-  const [documents, traces] = [await foreign.findDocuments(keys), await foreign.findTraces(keys)];
-  const found = new Map(documents.map((one) => [placeOf(one), one]));
-  const targets = new Map<string, ScopedDocument>();
-  const add = (scope_id: string, { collection, doc_id }: DocumentKey): void => {
-    const target = { scope_id, collection, doc_id, bytes: 0 };
-    targets.set(`${scope_id}\u0000${placeOf(target)}`, target);
-  };
-  const traced = new Set<string>();
-  for (const trace of traces) {
-    const document = found.get(placeOf(trace));
-    traced.add(placeOf(trace));
-    if (document?.scope_id !== trace.scope_id) add(trace.scope_id, trace);
-  }
-  for (const document of documents) {
+  // Traces first: a document that a push makes or takes meanwhile has another hint of its own.
+  const found = await foreign.findTraces(keys);
+  const traces = tracesBy(found);
+  const targets: ScopedDocument[] = [];
+  const there = new Set<string>();
+  for await (const { document, bytes } of foreign.findDocuments(keys)) {
+    there.add(placeOf(document));
     const policy = core.catalogue.get(document.collection);
     if (policy === undefined) continue;
-    const known = isKnown(document, policy, core.system.crypto.sha256);
-    const scope_id = scopeOf(document, policy);
-    if (scope_id === null || (known && traced.has(placeOf(document)))) continue;
-    add(scope_id, document);
+    const target = judge(core, { document, bytes }, { policy, traces });
+    if (typeof target !== 'string') targets.push(target);
   }
-  await adoptByScope(core, [...targets.values()], EXTERNAL);
+  for (const { scope_id, collection, doc_id } of found) {
+    if (there.has(placeOf({ collection, doc_id }))) continue;
+    targets.push({ scope_id, collection, doc_id, bytes: 0 });
+  }
+  const taken = await adoptByScope(core, targets, EXTERNAL);
+  return taken.flatMap(({ document, verdict }) => (verdict === 'failed' ? [document] : []));
 }
 
 function placeOf({ collection, doc_id }: DocumentKey): string {
   return documentKey(collection, doc_id);
 }
 
-async function compareAll(core: EngineCore, { collections, signal }: CaptureOptions) {
+async function compareAll(
+  core: EngineCore,
+  { collections, signal }: CaptureOptions,
+  compared: readonly string[],
+): Promise<void> {
   for (const collection of collections) {
-    if (signal.aborted) return;
-    await compareWhole(core, collection);
+    const untraced = compared.includes(collection) ? 'foreign' : 'own';
+    await compareWhole(core, collection, { ...EXTERNAL, untraced, signal });
   }
 }
 
-async function compareWhole(core: EngineCore, collection: string): Promise<void> {
-  for await (const _ of compareCollection(core, collection, EXTERNAL));
-  await compareTraces(core, collection, EXTERNAL);
+/** A collection that was dropped or replaced as a whole. */
+async function compareReplaced(core: EngineCore, collection: string, signal: AbortSignal) {
+  if (core.catalogue.get(collection)?.capture !== true) return;
+  await compareWhole(core, collection, { ...EXTERNAL, signal });
+}
+
+async function compareWhole(core: EngineCore, collection: string, options: CompareOptions) {
+  for await (const _ of compareCollection(core, collection, options));
+  await compareTraces(core, collection, options);
 }
 
 async function pause(core: EngineCore, ms: number, signal: AbortSignal): Promise<void> {

@@ -16,6 +16,8 @@ import { RESET_AUTHOR, resetKey } from './write-resets.ts';
 
 /** What a comparison is told beside the collection. */
 export interface CompareOptions extends Omit<ForeignOptions, 'mark' | 'barrier'> {
+  /** Ends the comparison early, resumable from the last step. */
+  readonly signal?: AbortSignal;
   readonly position?: string | null;
   readonly batch_size?: number;
   /** The adoption whose mark stamped scopes get. */
@@ -60,14 +62,14 @@ export async function* compareCollection(
   const foreign = foreignOf(core);
   const { position = null, batch_size = BATCH_SIZE } = options;
   for await (const batch of foreign.scan(collection, { position, batch_size })) {
+    if (options.signal?.aborted === true) return;
+    const keys = batch.documents.flatMap(({ document }) => document ?? []);
+    const traces = tracesBy(policy.capture ? await foreign.findTraces(keys) : []);
     const judged = batch.documents.map((found) =>
-      judge(found, policy, { digest: core.system.crypto.sha256, ...options }),
+      judge(core, found, { policy, traces, ...options }),
     );
     const different = judged.flatMap((one) => (typeof one === 'string' ? [] : one));
-    const untraced = policy.capture ? await withoutTrace(foreign, batch.documents, policy) : [];
-    const targets = [...different, ...untraced];
-    const first = policy.capture ? await leftFirst(foreign, targets) : targets;
-    const taken = await adoptByScope(core, first, options);
+    const taken = await adoptByScope(core, different, options);
     const counts = new Map<string, number>();
     const skipped = judged.filter((one) => typeof one === 'string' && one !== 'known');
     for (const one of [...taken.map(({ verdict }) => verdict), ...skipped] as string[]) {
@@ -84,20 +86,6 @@ export async function* compareCollection(
   }
 }
 
-/** The scope that a document left looks first: its trace, which is one per document, proves it [FW-4]. */
-async function leftFirst(
-  foreign: ForeignStore,
-  targets: readonly ScopedDocument[],
-): Promise<readonly ScopedDocument[]> {
-  if (targets.length === 0) return targets;
-  const traces = await foreign.findTraces(targets);
-  const scopes = new Map(traces.map((trace) => [placeOf(trace), trace.scope_id]));
-  return targets.map((target) => ({
-    ...target,
-    scope_id: scopes.get(placeOf(target)) ?? target.scope_id,
-  }));
-}
-
 /** Takes over documents that another program deleted: those whose traces have no document. */
 export async function compareTraces(
   core: EngineCore,
@@ -106,8 +94,9 @@ export async function compareTraces(
 ): Promise<void> {
   const foreign = foreignOf(core);
   for await (const traces of foreign.scanTraces(collection, BATCH_SIZE)) {
-    const found = await foreign.findDocuments(traces);
-    const there = new Set(found.map(({ doc_id }) => doc_id));
+    if (options.signal?.aborted === true) return;
+    const there = new Set<string>();
+    for await (const { document } of foreign.findDocuments(traces)) there.add(document.doc_id);
     const gone = traces.filter(({ doc_id }) => !there.has(doc_id));
     await adoptByScope(core, gone.map(targetOf), options);
   }
@@ -180,14 +169,16 @@ async function movedTo(
   const moved = looked.filter(({ verdict }) => verdict === 'moved' || verdict === 'unavailable');
   if (moved.length === 0) return [];
   const from = new Map(moved.map(({ document }) => [placeOf(document), document.scope_id]));
-  const found = await foreignOf(core).findDocuments(moved.map(({ document }) => document));
-  return found.flatMap((document) => {
-    const policy = core.catalogue.get(document.collection);
-    const scope_id = policy === undefined ? null : scopeOf(document, policy);
+  const keys = moved.map(({ document }) => document);
+  const targets: ScopedDocument[] = [];
+  for await (const { document, bytes } of foreignOf(core).findDocuments(keys)) {
     const { collection, doc_id } = document;
-    const target = { scope_id: scope_id ?? '', collection, doc_id, bytes: 0 };
-    return scope_id === null || from.get(placeOf(target)) === scope_id ? [] : [target];
-  });
+    const policy = core.catalogue.get(collection);
+    const scope_id = policy === undefined ? null : scopeOf(document, policy);
+    if (scope_id === null || from.get(placeOf(document)) === scope_id) continue;
+    targets.push({ scope_id, collection, doc_id, bytes });
+  }
+  return targets;
 }
 
 function withMark(
@@ -195,8 +186,12 @@ function withMark(
   [first]: readonly ScopedDocument[],
   scope_id: string,
 ): ForeignOptions {
-  const { mode, origin, actor_id } = options;
-  const plain = { mode, origin, ...(actor_id === undefined ? {} : { actor_id }) };
+  const { mode, origin, actor_id, untraced } = options;
+  const plain = {
+    ...{ mode, origin },
+    ...(actor_id === undefined ? {} : { actor_id }),
+    ...(untraced === undefined ? {} : { untraced }),
+  };
   if (run === undefined || first === undefined) return plain;
   const { collection } = first;
   return {
@@ -212,19 +207,42 @@ export function markKey(collection: string, run: string, scope_ids: readonly str
   return { scope_ids, actor_id: RESET_AUTHOR, client_id: RESET_AUTHOR, mutation_id };
 }
 
-/** What has to look at a scanned document, or why nobody does. */
-function judge(
-  { document, bytes }: ScannedDocument,
-  policy: CollectionPolicy,
-  options: { readonly digest: Digest; readonly max_bytes?: number },
+/** Traces by document: one per scope that has it, or has not heard yet that it lost it. */
+export type Traces = ReadonlyMap<string, readonly DocumentTrace[]>;
+
+/** Sorts traces by their documents. */
+export function tracesBy(found: readonly DocumentTrace[]): Traces {
+  const traces = new Map<string, DocumentTrace[]>();
+  for (const trace of found) {
+    const own = traces.get(placeOf(trace));
+    if (own === undefined) traces.set(placeOf(trace), [trace]);
+    else own.push(trace);
+  }
+  return traces;
+}
+
+/** Which scope has to look at a document, or why none does. */
+export function judge(
+  core: Pick<EngineCore, 'system'>,
+  { document, bytes }: Pick<ScannedDocument, 'document' | 'bytes'>,
+  by: { readonly policy: CollectionPolicy; readonly traces: Traces; readonly max_bytes?: number },
 ): ScopedDocument | SkippedReason | 'known' {
   if (document === null) return 'other_id_type';
-  if (isKnown(document, policy, options.digest)) return 'known';
-  const scope_id = scopeOf(document, policy);
+  const { policy } = by;
+  const { collection, doc_id, version } = document;
+  const traces = by.traces.get(placeOf(document)) ?? [];
+  const scope_id = scopeOf(document, policy) ?? traces[0]?.scope_id ?? null;
   if (scope_id === null) return 'no_scope';
-  if (bytes > (options.max_bytes ?? Number.POSITIVE_INFINITY)) return 'too_large';
-  const { collection, doc_id } = document;
-  return { scope_id, collection, doc_id, bytes };
+  // The scope that it left looks first: its trace proves that it was there.
+  const left = traces.find((trace) => trace.scope_id !== scope_id);
+  if (left !== undefined) return { ...targetOf(left), bytes };
+  const [trace] = traces;
+  const traced =
+    !policy.capture || trace?.version === version || (trace === undefined && isTombstone(document));
+  if (traced && isKnown(document, policy, core.system.crypto.sha256)) return 'known';
+  if (bytes > (by.max_bytes ?? Number.POSITIVE_INFINITY)) return 'too_large';
+  const untraced = trace === undefined && policy.capture ? { untraced_version: version } : {};
+  return { scope_id, collection, doc_id, bytes, ...untraced };
 }
 
 /** True when the document is as the engine wrote it, in the scope that its content names. */
@@ -244,25 +262,6 @@ export function isKnown(
 /** The scope that a document is in; one that has none yet is in the scope that it names. */
 export function scopeOf(document: StoredDocument, policy: CollectionPolicy): string | null {
   return document.scope_id ?? declaredScope(document.data, policy);
-}
-
-/** Known documents of a captured collection that no trace was kept of. */
-async function withoutTrace(
-  foreign: ForeignStore,
-  scanned: readonly ScannedDocument[],
-  policy: CollectionPolicy,
-): Promise<readonly ScopedDocument[]> {
-  const stamped = scanned.flatMap(({ document }) =>
-    document?.hash === null || document?.scope_id == null ? [] : [document],
-  );
-  if (stamped.length === 0) return [];
-  const traces = await foreign.findTraces(stamped);
-  const traced = new Set(traces.map(({ doc_id, scope_id }) => `${scope_id}\u0000${doc_id}`));
-  return stamped.flatMap(({ doc_id, scope_id }) =>
-    scope_id === null || traced.has(`${scope_id}\u0000${doc_id}`)
-      ? []
-      : [{ scope_id, collection: policy.name, doc_id, bytes: 0 }],
-  );
 }
 
 /** Runs `work` for each item, at most `most` at once. The first failure ends it. */

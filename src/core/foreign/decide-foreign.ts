@@ -5,7 +5,7 @@
  */
 
 import type { Digest } from '../../protocol/pure/hash.ts';
-import { type Hlc, parseHlc } from '../../protocol/pure/hlc.ts';
+import { compareHlc, type Hlc, parseHlc } from '../../protocol/pure/hlc.ts';
 import type { Catalogue } from '../collections.ts';
 import type { DecisionInput } from '../commit-decision.ts';
 import { isTombstone } from '../ports/group-rules.ts';
@@ -20,6 +20,7 @@ import type {
 import {
   type DocumentState,
   documentKey,
+  type InitialState,
   initialStates,
   type LiveState,
 } from '../push/document-state.ts';
@@ -27,7 +28,7 @@ import { planGroup } from '../push/plan-group.ts';
 import { GroupDraft, PushDraft } from '../push/push-draft.ts';
 import { BundleSealer } from '../push/seal-bundle.ts';
 import { declaredScope } from './declared-scope.ts';
-import { adoptContent, goneRow } from './external-row.ts';
+import { adoptContent, barrierRow, goneRow } from './external-row.ts';
 
 /** What became of one document. */
 export type ForeignVerdict =
@@ -36,13 +37,17 @@ export type ForeignVerdict =
   /** A version was given without a row: a barrier row tells clients later. */
   | 'stamped'
   | 'upserted'
+  /** Too large for a row: it got a version, and clients read its collection anew. */
+  | 'barred'
   | 'deleted'
   /** It names another scope now and left this one; the other scope takes it next. */
   | 'moved'
   /** Another scope's, or no scope is known. */
   | 'unavailable'
   /** The database refused to store the engine's fields in it. */
-  | 'refused';
+  | 'refused'
+  /** It alone could not be taken over, for a reason that is logged. */
+  | 'failed';
 
 /** How foreign writes are taken over. */
 export interface ForeignOptions {
@@ -50,6 +55,11 @@ export interface ForeignOptions {
   readonly mode: 'rows' | 'stamps';
   readonly origin: Origin;
   readonly actor_id?: string | null;
+  /**
+   * Whose a document of a captured collection is that has the engine's hash and no trace. Before the
+   * first comparison the engine's; after it a copy that another program made, or brought back.
+   */
+  readonly untraced?: 'own' | 'foreign';
   /** Left as a receipt when a document was stamped, so that the scope gets its barrier later. */
   readonly mark?: ReceiptKey;
   /** Receipt of that barrier: once it is there, what is found later leaves rows [MI-10]. */
@@ -68,16 +78,23 @@ export interface ForeignInput extends DecisionInput {
 /** Takes over what other programs wrote to these documents, as one bundle. */
 export function decideForeign(input: ForeignInput): Decision<readonly ForeignVerdict[]> {
   const { snapshot, scope_id, catalogue, versions } = input;
-  const group = new GroupDraft(initialStates(snapshot, scope_id, input), []);
+  const traces = new Map((snapshot.traces ?? []).map((one) => [keyText(one), one.version]));
+  const documents = snapshot.documents.map((one) => inItsScope(one, traces, input));
+  const states = initialStates({ ...snapshot, documents }, scope_id, input);
+  const group = new GroupDraft(states, []);
   const work: Work = {
     input,
     draft: new PushDraft(group),
+    initial: states,
     releases: [],
     newTraces: [],
     staleTraces: [],
     kept: [],
-    found: new Map(snapshot.documents.map((one) => [keyText(one), one])),
-    traces: new Map((snapshot.traces ?? []).map((one) => [keyText(one), one.version])),
+    found: new Map(documents.map((one) => [keyText(one), one])),
+    scoped: new Set(
+      snapshot.documents.flatMap((one) => (one.scope_id === null ? [] : keyText(one))),
+    ),
+    traces,
   };
   const outcome = input.keys.map((key, index) => decideOne(key, `0:${index}`, work));
   const sealer = new BundleSealer(snapshot.head);
@@ -137,13 +154,30 @@ interface Tick {
 interface Work {
   readonly input: ForeignInput;
   readonly draft: PushDraft;
+  readonly initial: ReadonlyMap<string, InitialState>;
   readonly releases: DocumentWrite[];
   readonly newTraces: DocumentTrace[];
   readonly staleTraces: (DocumentKey & { readonly scope_id: string })[];
   /** Versions of an earlier server that documents keep. */
   readonly kept: Hlc[];
   readonly found: ReadonlyMap<string, StoredDocument>;
+  /** Documents that say which scope they are in. */
+  readonly scoped: ReadonlySet<string>;
   readonly traces: ReadonlyMap<string, Hlc>;
+}
+
+/** One that names no scope any more, by field or stamp, stays where its trace says that it was. */
+function inItsScope(
+  document: StoredDocument,
+  traces: ReadonlyMap<string, Hlc>,
+  { catalogue, scope_id }: ForeignInput,
+): StoredDocument {
+  const policy = catalogue.get(document.collection);
+  const homeless =
+    document.scope_id === null &&
+    policy !== undefined &&
+    declaredScope(document.data, policy) === null;
+  return homeless && traces.has(keyText(document)) ? { ...document, scope_id } : document;
 }
 
 function keyText({ collection, doc_id }: DocumentKey): string {
@@ -155,14 +189,16 @@ function decideOne(key: DocumentKey, change: ChangeRef, work: Work): ForeignVerd
   const state = work.draft.state(key.collection, key.doc_id);
   const document = work.found.get(keyText(key));
   if (document === undefined) return decideAbsent(key, change, { work, state });
-  if (state.kind === 'unavailable') return decideUnavailable(key, work);
-  if (document.soft_deleted === true) return takeDeletion(key, change, { work, state, document });
-  const live = liveState(document, state, work.input);
+  if (document.soft_deleted === true && state.kind !== 'unavailable') {
+    return takeDeletion(key, change, { work, state, document });
+  }
   if (leavesScope(document, work.input)) {
     release(key, change, { work, document });
     return 'moved';
   }
-  if (!live.foreign) {
+  if (state.kind === 'unavailable') return decideUnavailable(key, work);
+  const live = liveState(document, state, work.input);
+  if (isOwn(key, { work, live })) {
     traceIt(key, { work, live });
     return 'known';
   }
@@ -175,6 +211,25 @@ function decideUnavailable(key: DocumentKey, work: Work): ForeignVerdict {
   if (parent_version === undefined) return 'unavailable';
   leave(key, { work, parent_version });
   return 'moved';
+}
+
+/**
+ * Whether the engine left it as it is. The hash alone does not say so: another program may copy a
+ * document with the engine's fields to another id, or put an older state of one back [FW-10].
+ */
+function isOwn(
+  key: DocumentKey,
+  { work, live }: { readonly work: Work; readonly live: LiveState },
+): boolean {
+  if (live.foreign || !work.scoped.has(keyText(key))) return false;
+  const { catalogue, snapshot, options } = work.input;
+  if (catalogue.get(key.collection)?.capture !== true) return true;
+  const traced = work.traces.get(keyText(key));
+  if (traced !== undefined) return traced === live.version;
+  if (work.initial.get(keyText(key))?.tombstone === true) return false;
+  const row = snapshot.parents.find(({ version }) => version === live.version);
+  if (row === undefined) return options.untraced !== 'foreign';
+  return row.collection === key.collection && row.doc_id === key.doc_id;
 }
 
 /** Capture that was switched on later finds documents that no trace was kept of. */
@@ -191,7 +246,7 @@ function traceIt(
 function liveState(document: StoredDocument, state: DocumentState, input: ForeignInput): LiveState {
   if (state.kind === 'live') return state;
   const states = initialStates(
-    { ...input.snapshot, documents: [{ ...document, read_only: false }] },
+    { ...input.snapshot, documents: [{ ...document, read_only: false, too_large: false }] },
     input.scope_id,
     input,
   );
@@ -209,9 +264,11 @@ function take(
   const version = silent ? stampOf(document, work) : work.input.versions.next();
   const { origin, actor_id = document.actor_id } = options;
   const taken = adoptContent(key, live, { version, origin, actor_id });
-  if (!silent) work.draft.rows.push(taken.row);
+  const barred = document.too_large === true;
   work.draft.touch({ ...key, state: taken.state, change });
-  return silent ? 'stamped' : 'upserted';
+  if (silent) return 'stamped';
+  work.draft.rows.push(barred ? barrierRow(key, { version, origin, actor_id }) : taken.row);
+  return barred ? 'barred' : 'upserted';
 }
 
 /** A process that was paused and lost its right to adopt must not stamp behind the barrier. */
@@ -297,12 +354,17 @@ function decideAbsent(
 ): ForeignVerdict {
   const parent_version = work.traces.get(keyText(key));
   if (parent_version === undefined) return 'known';
-  if (state.kind === 'deleted') {
+  if (state.kind === 'deleted' && !isOlder(state.version, parent_version)) {
     work.staleTraces.push({ ...key, scope_id: work.input.scope_id });
     return 'known';
   }
   deleteIt(key, change, { work, parent_version });
   return 'deleted';
+}
+
+/** A tombstone that is older than what its trace remembers was put back by another program. */
+function isOlder(version: Hlc | null, than: Hlc): boolean {
+  return version !== null && compareHlc(version, than) < 0;
 }
 
 function deleteIt(

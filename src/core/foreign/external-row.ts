@@ -3,7 +3,7 @@
  * clients hear of it and a later change is resolved against it, never over it [CR-9]. Pure.
  */
 
-import type { Hlc } from '../../protocol/pure/hlc.ts';
+import { type Hlc, parseHlc } from '../../protocol/pure/hlc.ts';
 import type { Origin } from '../ports/records.ts';
 import type { DocumentKey } from '../ports/store.ts';
 import type { LiveState } from '../push/document-state.ts';
@@ -22,7 +22,8 @@ export function adoptContent(
   as: { readonly version: Hlc; readonly origin: Origin; readonly actor_id?: string | null },
 ): AdoptedWrite {
   const { version, actor_id = null } = as;
-  const { data, version: parent_version } = state;
+  const { data } = state;
+  const parent_version = parentOf(state.version);
   return {
     row: { ...rowOf(key, as), operation: 'upsert', data, parent_version },
     state: {
@@ -48,8 +49,26 @@ export function goneRow(
     readonly parent_version: Hlc | null;
   },
 ): RowDraft {
-  const { operation, parent_version } = as;
+  const { operation } = as;
+  const parent_version = parentOf(as.parent_version);
   return { ...rowOf(key, as), operation, data: null, parent_version };
+}
+
+/**
+ * The row of a document whose content is too large for one: clients read the collection anew and get
+ * it there, under the version of this row [FW-9].
+ */
+export function barrierRow(
+  key: DocumentKey,
+  as: { readonly version: Hlc; readonly origin: Origin; readonly actor_id?: string | null },
+): RowDraft {
+  const row = { ...rowOf(key, as), doc_id: null };
+  return { ...row, operation: 'reset', data: null, parent_version: null };
+}
+
+/** Anybody may have written the field: what is no version never reaches a client. */
+function parentOf(version: Hlc | null): Hlc | null {
+  return version === null || parseHlc(version) === undefined ? null : version;
 }
 
 function rowOf(

@@ -16,6 +16,12 @@ export interface ScannedDocument {
   readonly document: StoredDocument | null;
 }
 
+/** One document of a look, with its stored size, bytes. */
+export interface FoundDocument {
+  readonly document: StoredDocument;
+  readonly bytes: number;
+}
+
 /** Part of a scan, in `_id` order. `position` is where a later scan may go on. */
 export interface ScanBatch {
   readonly documents: readonly ScannedDocument[];
@@ -25,8 +31,10 @@ export interface ScanBatch {
 /** Hints of what was written, at least once each. */
 export interface FeedBatch {
   readonly keys: readonly DocumentKey[];
-  /** Collections that were dropped or renamed: they have to be compared as a whole. */
+  /** Collections that were dropped, renamed or replaced: they have to be compared as a whole. */
   readonly whole: readonly string[];
+  /** True when nothing more had arrived. */
+  readonly drained: boolean;
   /** To go on behind this batch. */
   readonly token: string;
 }
@@ -36,6 +44,14 @@ export interface ForeignFeed {
   /** The next hints; an empty batch after about a second without any. */
   next(): Promise<FeedBatch>;
   close(): Promise<void>;
+}
+
+/** Where capture of these collections goes on. */
+export interface FeedPlace {
+  /** Null = compare first. */
+  readonly token: string | null;
+  /** Collections that were compared once: from then on, what the engine wrote has a trace. */
+  readonly compared: readonly string[];
 }
 
 /** What happened to the documents of a collection in an adoption. */
@@ -75,16 +91,17 @@ export interface ForeignStore {
   scanTraces(collection: string, batch_size: number): AsyncIterable<readonly DocumentTrace[]>;
   /** Estimated number of documents of a collection. */
   count(collection: string): Promise<number>;
-  findDocuments(keys: readonly DocumentKey[]): Promise<readonly StoredDocument[]>;
+  /** One after the other: together they may be larger than the memory. */
+  findDocuments(keys: readonly DocumentKey[]): AsyncIterable<FoundDocument>;
   findTraces(keys: readonly DocumentKey[]): Promise<readonly DocumentTrace[]>;
   /**
    * Opens the feed behind `token`, or at this moment. Throws `StoreError` `history_lost` when the
    * database has forgotten that place, `unsupported` when it gives no such feed.
    */
   openFeed(collections: readonly string[], token: string | null): Promise<ForeignFeed>;
-  /** The saved token of a feed over exactly these collections. */
-  readFeedToken(collections: readonly string[]): Promise<string | null>;
-  /** Saves where to go on; null forgets it. */
+  /** The saved place of a feed; its token only when it is of exactly these collections. */
+  readFeedPlace(collections: readonly string[]): Promise<FeedPlace>;
+  /** Saves where to go on, after the collections were compared; null = compare again. */
   saveFeedToken(collections: readonly string[], token: string | null): Promise<void>;
   readMigration(collection: string): Promise<MigrationRecord | null>;
   writeMigration(record: MigrationRecord): Promise<void>;

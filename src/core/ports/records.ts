@@ -77,6 +77,8 @@ export interface StoredDocument {
    * tombstone in place), else by the application, which the engine has not heard of yet.
    */
   readonly soft_deleted?: boolean;
+  /** True when its content is too large for a row: clients hear of it by a barrier. Never written. */
+  readonly too_large?: boolean;
 }
 
 /** Memory of a captured document, so that its deletion by a foreign writer is noticed. */

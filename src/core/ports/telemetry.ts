@@ -94,6 +94,7 @@ export type EngineEvent =
       readonly verdict: string;
       readonly origin: Origin;
       readonly documents: number;
+      readonly cause?: unknown;
     }
   | {
       readonly event: 'capture.state';
@@ -101,6 +102,8 @@ export type EngineEvent =
       readonly reason: string;
       readonly cause?: unknown;
     }
+  /** Everything that was written until about now was looked at. */
+  | { readonly event: 'capture.caught_up' }
   | { readonly event: 'retention.pruned'; readonly rows: number }
   | { readonly event: 'clock.held_back'; readonly jump_ms: number };
 

@@ -40,7 +40,7 @@ export interface SoftDeletedState {
   readonly version: Hlc | null;
 }
 
-/** State of one document. `unavailable` = another scope's or unmigrated; `read_only` = unsupported types. */
+/** State of one document. `unavailable` = another scope's or unmigrated; `read_only` = unsupported types, or too large. */
 export type DocumentState =
   | LiveState
   | DeletedState
@@ -106,7 +106,9 @@ function documentState(
   // Before the types are looked at: what is deleted has no content that could be altered.
   if (isTombstone(document)) return deletedState(document);
   if (document.soft_deleted === true) return { kind: 'soft_deleted', version: document.version };
-  if (document.read_only) return { kind: 'read_only' };
+  // Another program moved it, and nobody has looked yet: what it holds now is not this scope's to see.
+  if (declaresOther(document, scope_id, options)) return { kind: 'unavailable' };
+  if (document.read_only || document.too_large === true) return { kind: 'read_only' };
   const hash = documentHash(options.digest, document.data);
   return {
     kind: 'live',
@@ -120,6 +122,16 @@ function documentState(
     foreign: !migrated || document.hash !== hash,
     as_stored: true,
   };
+}
+
+function declaresOther(
+  { collection, data }: StoredDocument,
+  scope_id: string,
+  { catalogue }: { readonly catalogue: Catalogue },
+): boolean {
+  const policy = catalogue.get(collection);
+  const declared = policy === undefined ? null : declaredScope(data, policy);
+  return declared !== null && declared !== scope_id;
 }
 
 /** Whether the configuration ties an unmigrated document to the scope: by constant, or by its own field. */

@@ -22,6 +22,8 @@ export const LIMITS = {
 
 /** Stored bytes of one bundle; a larger push is refused with 413 `bundle_too_large`. */
 export const BUNDLE_BYTES_MAX = 8_388_608;
+/** Stored bytes of a document that a row of a foreign write can hold; a larger one becomes a barrier. */
+export const ROW_DOCUMENT_BYTES_MAX = 15_990_000;
 /** Rows a pull reads beyond `limit`, so that a page can run to the end of its bundle. */
 export const PULL_SCAN_EXTRA_ROWS = 1_000;
 /** Rows a pull with a collection filter reads at most. */

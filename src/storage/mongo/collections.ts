@@ -131,7 +131,8 @@ export function tombstoneFrom(stored: Document): Tombstone {
 
 /**
  * Finds the traces of documents, one clause per collection: equality before `$in`, because a planner may
- * not use an index behind a leading `$in`. A document has one trace, whatever its scope.
+ * not use an index behind a leading `$in`. A document has one trace per scope: that of a scope which has not
+ * heard yet that it lost the document is the only witness of it.
  */
 export function traceFilter(keys: readonly DocumentKey[]): Document | null {
   const clauses = new Map<string, string[]>();

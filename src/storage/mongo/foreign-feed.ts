@@ -4,7 +4,7 @@
  */
 
 import { BSON, type ChangeStream, type Db, type Document } from 'mongodb';
-import type { FeedBatch, ForeignFeed } from '../../core/ports/foreign.ts';
+import type { FeedBatch, FeedPlace, ForeignFeed } from '../../core/ports/foreign.ts';
 import { type DocumentKey, StoreError } from '../../core/ports/store.ts';
 import { decodeId } from './bson-codec.ts';
 import { decodeRecord } from './bson-reader.ts';
@@ -19,8 +19,10 @@ const AWAIT_MS = 1_000;
 const BATCH_MAX = 500;
 
 const WRITES = ['insert', 'update', 'replace', 'delete'];
-/** What ends or replaces a whole collection. */
-const WHOLES = ['drop', 'rename', 'dropDatabase', 'invalidate'];
+/** What ends or replaces a whole collection. A rename may put another one in its place. */
+const WHOLES = ['drop', 'rename'];
+/** What ends the stream, and names no collection. */
+const ENDS = ['dropDatabase', 'invalidate'];
 
 /** Opens the stream and resolves when it is at its place. */
 export async function openFeed(
@@ -29,15 +31,19 @@ export async function openFeed(
   token: string | null,
 ): Promise<ForeignFeed> {
   // The filter depends on the collections alone, because a stream must go on with the same one.
+  const names = { $in: [...collections].sort() };
   const stream = db.watch(
     [
       {
         $match: {
-          operationType: { $in: [...WRITES, ...WHOLES] },
-          'ns.coll': { $in: [...collections].sort() },
+          $or: [
+            { operationType: { $in: [...WRITES, ...WHOLES] }, 'ns.coll': names },
+            { operationType: 'rename', 'to.coll': names },
+            { operationType: { $in: ENDS } },
+          ],
         },
       },
-      { $project: { operationType: 1, ns: 1, documentKey: 1 } },
+      { $project: { operationType: 1, ns: 1, to: 1, documentKey: 1 } },
     ],
     {
       batchSize: BATCH_MAX,
@@ -75,14 +81,17 @@ class StreamFeed implements ForeignFeed {
     const whole = new Set<string>();
     let event = this.#first ?? (await this.#look());
     this.#first = null;
-    for (let count = 1; event !== null; count += 1) {
+    let count = 0;
+    while (event !== null) {
+      count += 1;
       this.#add(event, keys, whole);
       // Only what has arrived already: nothing waits for a batch to fill.
       const more = count < BATCH_MAX && this.#stream.bufferedCount() > 0;
       event = more ? await this.#look() : null;
     }
     const token = BSON.EJSON.stringify(this.#stream.resumeToken as Document);
-    return { keys: [...keys.values()], whole: [...whole], token };
+    const drained = count < BATCH_MAX;
+    return { keys: [...keys.values()], whole: [...whole], drained, token };
   }
 
   async close(): Promise<void> {
@@ -91,20 +100,26 @@ class StreamFeed implements ForeignFeed {
 
   async #look(): Promise<Document | null> {
     try {
-      return await this.#stream.tryNext();
+      const event = await this.#stream.tryNext();
+      // A stream that ended says nothing for ever.
+      if (event === null && this.#stream.closed) {
+        throw new StoreError('history_lost', 'the change stream ended');
+      }
+      return event;
     } catch (error) {
       throw toFeedError(error);
     }
   }
 
   #add(event: Document, keys: Map<string, DocumentKey>, whole: Set<string>): void {
-    const { operationType, ns, documentKey } = event;
-    if (operationType === 'invalidate') {
+    const { operationType, ns, to, documentKey } = event;
+    if (ENDS.includes(operationType)) {
       throw new StoreError('history_lost', 'the watched database was dropped');
     }
     const collection = String(ns?.coll);
     if (!WRITES.includes(operationType)) {
       whole.add(collection);
+      if (to !== undefined) whole.add(String(to.coll));
       return;
     }
     const { _id } = decodeRecord(BSON.serialize({ _id: documentKey._id }));
@@ -116,14 +131,12 @@ class StreamFeed implements ForeignFeed {
   }
 }
 
-/** The saved token, when it belongs to a feed over the same collections. */
-export async function readFeedToken(
-  db: Db,
-  collections: readonly string[],
-): Promise<string | null> {
+/** The saved place; its token only when it belongs to a feed over the same collections. */
+export async function readFeedPlace(db: Db, collections: readonly string[]): Promise<FeedPlace> {
   const found = await engineCollection(db, 'sync_meta').findOne({ _id: 'capture' });
-  const same = JSON.stringify(found?.['collections']) === JSON.stringify([...collections].sort());
-  return same ? (found?.['token'] ?? null) : null;
+  const compared = (found?.['collections'] ?? []) as readonly string[];
+  const same = JSON.stringify(compared) === JSON.stringify([...collections].sort());
+  return { token: same ? (found?.['token'] ?? null) : null, compared };
 }
 
 /**

@@ -3,17 +3,18 @@
 import { BSON, type Document, type FindCursor } from 'mongodb';
 import type {
   ForeignStore,
+  FoundDocument,
   MigrationRecord,
   ScanBatch,
   ScannedDocument,
 } from '../../core/ports/foreign.ts';
-import type { DocumentTrace, StoredDocument } from '../../core/ports/records.ts';
-import type { DocumentKey } from '../../core/ports/store.ts';
+import type { DocumentTrace } from '../../core/ports/records.ts';
+import { type DocumentKey, StoreError } from '../../core/ports/store.ts';
 import type { IdType } from '../../protocol/pure/ids.ts';
 import { encodeId } from './bson-codec.ts';
 import { engineCollection, traceFilter, traceFrom } from './collections.ts';
-import { guarded, isCursorLost } from './driver-errors.ts';
-import { openFeed, readFeedToken, saveFeedToken } from './foreign-feed.ts';
+import { guarded, isCursorLost, toStoreError } from './driver-errors.ts';
+import { openFeed, readFeedPlace, saveFeedToken } from './foreign-feed.ts';
 import { idKindOf } from './id-kind.ts';
 import { acquireLease, type LeaseContext } from './migration-lease.ts';
 import { idsByCollection, type IdTypes, idTypeOf } from './mongo-load.ts';
@@ -35,10 +36,10 @@ export function createForeignStore(context: ForeignContext): ForeignStore {
     scan: (collection, options) => scan(context, collection, options),
     scanTraces: (collection, batch_size) => scanTraces(context, collection, batch_size),
     count: (collection) => guarded(() => db.collection(collection).estimatedDocumentCount()),
-    findDocuments: (keys) => guarded(() => findDocuments(context, keys)),
+    findDocuments: (keys) => findDocuments(context, keys),
     findTraces: (keys) => guarded(() => findTraces(context, keys)),
     openFeed: (collections, token) => openFeed({ db, id_types }, collections, token),
-    readFeedToken: (collections) => guarded(() => readFeedToken(db, collections)),
+    readFeedPlace: (collections) => guarded(() => readFeedPlace(db, collections)),
     saveFeedToken: (collections, token) => guarded(() => saveFeedToken(db, collections, token)),
     readMigration: (collection) => guarded(() => readMigration(context, collection)),
     writeMigration: (record) => guarded(() => writeMigration(context, record)),
@@ -122,8 +123,9 @@ async function* scanTraces(
   try {
     for (;;) {
       const found = await nextBatch(cursor, batch_size);
-      // Traces only hint at what to look at: a lost cursor leaves the rest to the next comparison.
-      if (found === 'lost' || found.length === 0) return;
+      // A deletion has no other witness: what was not read must not pass for compared.
+      if (found === 'lost') throw new StoreError('unavailable', 'a scan was cut off');
+      if (found.length === 0) return;
       yield found.map(traceFrom);
     }
   } finally {
@@ -131,23 +133,26 @@ async function* scanTraces(
   }
 }
 
-async function findDocuments(
+/** The server splits a batch at its own limit, so that never more than that is held. */
+async function* findDocuments(
   { connection, id_types }: ForeignContext,
   keys: readonly DocumentKey[],
-): Promise<readonly StoredDocument[]> {
-  const documents: StoredDocument[] = [];
+): AsyncGenerator<FoundDocument> {
   for (const [collection, ids] of idsByCollection(keys)) {
     const type = idTypeOf(id_types, collection);
     const filter = { _id: { $in: [...ids].map((id) => encodeId(id, type)) } } as Document;
     const cursor = connection.db
       .collection(collection)
       .find<Uint8Array>(filter, { raw: true, batchSize: ids.size + 1 });
-    for await (const bytes of cursor) {
-      const found = documentFrom(bytes, collection, type);
-      if (found !== undefined) documents.push(found.document);
+    try {
+      for await (const bytes of cursor) {
+        const found = documentFrom(bytes, collection, type);
+        if (found !== undefined) yield { document: found.document, bytes: bytes.length };
+      }
+    } catch (error) {
+      throw toStoreError(error);
     }
   }
-  return documents;
 }
 
 async function findTraces(

@@ -33,7 +33,7 @@ export function wantedIndexes(wanted: WantedLayout): readonly WantedIndex[] {
     expiry('sync_conflicts', 'at', wanted.conflict_ttl_seconds),
     unique('sync_tombstones', 'sync_document', { scope_id: 1, collection: 1, doc_id: 1 }),
     expiry('sync_tombstones', 'at', wanted.tombstone_ttl_seconds),
-    unique('sync_traces', 'sync_document', { collection: 1, doc_id: 1 }),
+    unique('sync_traces', 'sync_document', { collection: 1, doc_id: 1, scope_id: 1 }),
     expiry('sync_traces', 'gone_at', wanted.receipt_ttl_seconds),
     ...wanted.collections.flatMap(({ name }) => [
       plain(name, 'sync_scope_id', { _sync_scope_id: 1, _id: 1 }),

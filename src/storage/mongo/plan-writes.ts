@@ -252,8 +252,8 @@ function documentWrite(write: DocumentWrite, work: DocumentWork): PlannedWrite {
 function traceWrites({ traces }: GroupPlan): PlannedWrite[] {
   if (traces === undefined) return [];
   const write = (key: DocumentKey & { readonly scope_id: string }, update: Document) => {
-    const { collection, doc_id } = key;
-    const filter = { collection, doc_id };
+    const { collection, doc_id, scope_id } = key;
+    const filter = { collection, doc_id, scope_id };
     const operation = { updateOne: { filter, update, upsert: true } };
     return { target: 'sync_traces', operation } as PlannedWrite;
   };

@@ -5,6 +5,7 @@ import type { StoredDocument } from '../../core/ports/records.ts';
 import type { DocumentWrite, WriteGuard } from '../../core/ports/store.ts';
 import type { Json } from '../../protocol/pure/canonical-json.ts';
 import type { IdType } from '../../protocol/pure/ids.ts';
+import { ROW_DOCUMENT_BYTES_MAX } from '../../protocol/pure/limits.ts';
 import { decodeId, encodeDocument, encodeId, type StoredContent } from './bson-codec.ts';
 import { decodeDocument, type StoredTypes } from './bson-reader.ts';
 
@@ -37,6 +38,7 @@ export function documentFrom(
     data,
     read_only,
     ...(engine['_sync_deleted'] === true ? { soft_deleted: true } : {}),
+    ...(bytes.length > ROW_DOCUMENT_BYTES_MAX ? { too_large: true } : {}),
   };
   return { bytes, document, types };
 }
@@ -97,21 +99,26 @@ export const RELEASE: Document = {
   $unset: Object.fromEntries(ENGINE_FIELDS.map((field) => [field, ''])),
 };
 
-/** Matches the document only as the guard expects it. Null also matches a field that is not there. */
+/**
+ * Matches the document only as the guard expects it. What was read as null may be any value that is no
+ * text, because other programs write these fields too: a filter for null alone would never match it.
+ */
 export function guardFilter(
   target: { readonly doc_id: string; readonly scope_id: string },
   type: IdType,
   guard: WriteGuard,
 ): Document {
-  const { scope_id } = target;
   return {
     _id: encodeId(target.doc_id, type),
-    _sync_version: guard.version,
-    _sync_hash: guard.hash,
-    // Without a hash it was not the engine that wrote the document, and the scope may be missing.
-    _sync_scope_id: guard.hash === null ? { $in: [null, scope_id] } : scope_id,
+    _sync_version: guard.version ?? NO_TEXT,
+    _sync_hash: guard.hash ?? NO_TEXT,
+    // The scope may be missing: it was taken away, or the engine never wrote the document. One
+    // condition per field: behind a disjunction some planners do not look by id.
+    _sync_scope_id: { $not: { $type: 'string', $ne: target.scope_id } },
   };
 }
+
+const NO_TEXT: Document = { $not: { $type: 'string' } };
 
 function textOrNull(value: Json | undefined): string | null {
   return typeof value === 'string' ? value : null;

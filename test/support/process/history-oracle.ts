@@ -13,8 +13,11 @@ export function faultsOf(state: StoredState): string[] {
   const scopes = new Set([...state.rows, ...state.heads].map(({ scope_id }) => scope_id));
   const faults = [
     ...repeated(state.rows, 'version', ({ version }) => version),
-    ...repeated(state.rows, 'mutation', ({ scope_id, client_id, mutation_id }) =>
-      [scope_id, client_id, mutation_id].join(' '),
+    // Writes of other programs have no mutation.
+    ...repeated(
+      state.rows.filter(({ mutation_id }) => mutation_id !== null),
+      'mutation',
+      ({ scope_id, client_id, mutation_id }) => [scope_id, client_id, mutation_id].join(' '),
     ),
     ...[...scopes].flatMap((scope_id) => scopeFaults(state, scope_id)),
   ];
@@ -81,10 +84,14 @@ function documentFaults(state: StoredState, rows: readonly StoredRow[]): string[
   );
   return [...newest].flatMap(([place, row]) => {
     const document = stored.get(place);
-    if (row.operation === 'delete') {
-      return document === undefined ? [] : [`${place} is there although ${row.version} deleted it`];
+    if (row.operation === 'delete' || row.operation === 'remove') {
+      // It may have come back in another scope.
+      const gone = document?.scope_id !== row.scope_id;
+      const how = row.operation === 'delete' ? 'deleted' : 'removed';
+      return gone ? [] : [`${place} is there although ${row.version} ${how} it`];
     }
-    if (document?.version !== row.version) return [`${place} is not at its row ${row.version}`];
+    if (document?.version !== row.version)
+      return [`${place} is not at its row ${row.version} of ${row.scope_id}`];
     const equal = isDeepStrictEqual(document.data, row.data);
     return equal ? [] : [`${place} holds other content than its row ${row.version}`];
   });

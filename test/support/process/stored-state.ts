@@ -19,6 +19,7 @@ export interface StoredRow {
   readonly data: unknown;
   readonly client_id: string;
   readonly mutation_id: string;
+  readonly origin?: string;
 }
 
 /** A head. */
