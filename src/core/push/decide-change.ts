@@ -13,7 +13,7 @@ import type { AdmittedChange } from './check-changes.ts';
 import { conflictEntry } from './conflict-entry.ts';
 import type { CheckedPush, GroupInput } from './group-input.ts';
 import type { DeletedState, DocumentState, LiveState, SoftDeletedState } from './document-state.ts';
-import type { PushDraft, RowDraft } from './push-draft.ts';
+import { type PushDraft, receiptOwner, type RowDraft } from './push-draft.ts';
 import { effectResult, rejection } from './results.ts';
 
 /** Where a change stands: the group's input, its push, and what was decided before it. */
@@ -47,8 +47,7 @@ export function decideChange(change: AdmittedChange, place: ChangePlace): Change
 
 function knownReceipt(change: AdmittedChange, { push, draft }: ChangePlace): Receipt | undefined {
   if (change.mutation_id === null) return undefined;
-  const { actor_id, client_id } = push;
-  return draft.receipt({ actor_id, client_id, mutation_id: change.mutation_id });
+  return draft.receipt({ ...receiptOwner(push), mutation_id: change.mutation_id });
 }
 
 /**
@@ -149,8 +148,8 @@ function wasDeleted(change: AdmittedChange, { input }: ChangePlace): boolean {
 /** The version the edit was made on: its `parent_mutation_id`'s row where that is known, else as sent. */
 function parentOf(change: AdmittedChange, { push, draft }: ChangePlace): Hlc | null {
   if (change.parent_mutation_id === null) return change.parent_version;
-  const { actor_id, client_id } = push;
-  const receipt = draft.receipt({ actor_id, client_id, mutation_id: change.parent_mutation_id });
+  const mutation_id = change.parent_mutation_id;
+  const receipt = draft.receipt({ ...receiptOwner(push), mutation_id });
   const same = receipt?.collection === change.collection && receipt.doc_id === change.doc_id;
   return (same ? receipt.result.new_version : null) ?? change.parent_version;
 }
@@ -342,8 +341,7 @@ function addReceipt(
   if (change.mutation_id === null) return;
   draft.addReceipt({
     scope_id: push.scope_id,
-    actor_id: push.actor_id,
-    client_id: push.client_id,
+    ...receiptOwner(push),
     mutation_id: change.mutation_id,
     hash: change.mutation_hash,
     collection: change.collection,

@@ -9,7 +9,7 @@ import type { AdmittedChange } from './check-changes.ts';
 import { decideChange } from './decide-change.ts';
 import { initialStates } from './document-state.ts';
 import type { CheckedPush, GroupInput, PushOutcome } from './group-input.ts';
-import { GroupDraft, PushDraft } from './push-draft.ts';
+import { GroupDraft, PushDraft, receiptOwner } from './push-draft.ts';
 import { rejection } from './results.ts';
 import { BundleSealer } from './seal-bundle.ts';
 import { planGroup } from './plan-group.ts';
@@ -42,7 +42,9 @@ function decidePush(input: GroupInput, place: number, work: PushWork): PushOutco
     return decideChange(change, { input, push, draft, ref });
   });
   if (push.atomic === 'bundle' && results.some((result) => result.status === 'rejected')) {
-    return rolledBack(push, results, (mutation_id) => draft.isStored({ ...push, mutation_id }));
+    return rolledBack(push, results, (mutation_id) =>
+      draft.isStored({ ...receiptOwner(push), mutation_id }),
+    );
   }
   const bundle_seq = sealer.seal(draft.rows);
   draft.keep(bundle_seq);

@@ -4,6 +4,7 @@ import type { Hlc } from '../../protocol/pure/hlc.ts';
 import type { ConflictEntry, OplogRow, Receipt } from '../ports/records.ts';
 import type { ChangeRef, DocumentKey } from '../ports/store.ts';
 import { type DocumentState, documentKey, type InitialState } from './document-state.ts';
+import type { CheckedPush } from './group-input.ts';
 
 /** A row before its bundle gives it a place. */
 export type RowDraft = Omit<
@@ -116,6 +117,18 @@ export interface ReceiptOwner {
   readonly actor_id: string;
   readonly client_id: string;
   readonly mutation_id: string;
+}
+
+/**
+ * Whose receipts a push leaves and finds. A back end's are set apart by a character that no client id
+ * holds, so that a device that bears its name neither spends its mutation ids nor reads its answers.
+ */
+export function receiptOwner({
+  origin,
+  actor_id,
+  client_id,
+}: Pick<CheckedPush, 'origin' | 'actor_id' | 'client_id'>): Omit<ReceiptOwner, 'mutation_id'> {
+  return { actor_id, client_id: origin === 'server' ? `\u0001${client_id}` : client_id };
 }
 
 /** Map key of a receipt; the parts cannot hold the separator's control character. */

@@ -6,19 +6,20 @@ import type { ReceiptKey, SyncStore } from '../ports/store.ts';
 import type { AdmittedChange } from './check-changes.ts';
 import type { CheckedPush, PushOutcome } from './group-input.ts';
 import { documentKey } from './document-state.ts';
-import { receiptKey } from './push-draft.ts';
+import { receiptKey, receiptOwner } from './push-draft.ts';
 import { effectResult, rejection } from './results.ts';
 
 /** Receipts that a push may have left, and those of the mutations its changes name as parents. */
 export function receiptKeys(push: CheckedPush): readonly ReceiptKey[] {
-  const { scope_ids, actor_id, client_id } = push;
+  const { scope_ids } = push;
+  const owner = receiptOwner(push);
   const ids = new Set<string>();
   for (const change of push.changes) {
     if (change.kind !== 'admitted') continue;
     if (change.mutation_id !== null) ids.add(change.mutation_id);
     if (change.parent_mutation_id !== null) ids.add(change.parent_mutation_id);
   }
-  return [...ids].map((mutation_id) => ({ scope_ids, actor_id, client_id, mutation_id }));
+  return [...ids].map((mutation_id) => ({ scope_ids, ...owner, mutation_id }));
 }
 
 /** The stored answers, when every admitted change was answered before; else undefined. */
@@ -31,13 +32,7 @@ export async function answerRetries(
   const found = await store.findReceipts(receiptKeys(push));
   const receipts = new Map(found.map((receipt) => [receiptKey(receipt), receipt]));
   const receiptOf = (change: AdmittedChange) =>
-    receipts.get(
-      receiptKey({
-        actor_id: push.actor_id,
-        client_id: push.client_id,
-        mutation_id: change.mutation_id as string,
-      }),
-    );
+    receipts.get(receiptKey({ ...receiptOwner(push), mutation_id: change.mutation_id as string }));
   // A reused id is no repeat: the decision refuses it, and in bundle mode the push with it.
   if (admitted.some((change) => receiptOf(change)?.hash !== change.mutation_hash)) return undefined;
   const current = await readCurrent(

@@ -50,6 +50,20 @@ test('[SW-3] a repeat gets the stored result, and the same id with other content
   assert.equal(reused?.code, 'mutation_id_reused');
 });
 
+test('[SW-3] a device that bears the names of a back end neither spends its mutation ids nor reads its answers', async () => {
+  const over = world();
+  const names = { actor_id: 'actor-1', client_id: 'client-m' };
+  await pushTo(over, [{ doc_id: 'd1', mutation_id: 'm1', data: { by: 'device' } }]);
+  const sent = [{ doc_id: 's1', mutation_id: 'm1', data: { by: 'back end' } }];
+  const [first] = (await write(over, sent, names)).results;
+  assert.deepEqual([first?.status, first?.duplicate], ['accepted', undefined]);
+  const [again] = (await write(over, sent, names)).results;
+  assert.deepEqual([again?.duplicate, again?.new_version], [true, first?.new_version]);
+  const asked = await pushTo(over, [{ doc_id: 'd1', mutation_id: 'm1', data: { by: 'device' } }]);
+  assert.equal(asked.results[0]?.duplicate, true);
+  assert.equal(over.store.rows.length, 2);
+});
+
 const CURRENT = hlc(-10_000);
 /** The document as a device left it, with a stamp that is still to come. */
 const LIVE = { documents: [document(CURRENT, { change_version: hlc(50_000) })] };
