@@ -73,7 +73,11 @@ export function loggerOver(sink: LogSink): Logger {
   const line =
     (name: 'error' | 'warn' | 'info' | 'debug'): LogLine =>
     (event, message, fields) => {
-      if (isEnabled(name)) sink[name]({ event, ...pickFields(fields ?? {}) }, message);
+      try {
+        if (isEnabled(name)) sink[name]({ event, ...pickFields(fields ?? {}) }, message);
+      } catch {
+        // What is told was done already: a committed write must not look like a failed one.
+      }
     };
   return {
     error: line('error'),

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type MongoClient, ObjectId } from 'mongodb';
+import { type ClientSession, type MongoClient, ObjectId } from 'mongodb';
 import type { ScopeWrite } from '../../src/index.ts';
 import { startOwnMongo } from '../support/mongodb.ts';
 import { openServer, PLACES } from './support/embedded-app.ts';
@@ -104,6 +104,21 @@ for (const kind of PLACES) {
         (await rows()).map(({ doc_id }) => doc_id),
         ['only'],
       );
+    });
+
+    test('[LB-10] a logger that throws makes no committed write look like a failed one', async (t) => {
+      let told = 0;
+      const fail = (): void => {
+        told += 1;
+        throw new Error('the log is full');
+      };
+      const logger = { error: fail, warn: fail, info: fail, debug: fail };
+      const { sync, rows } = await open(t, kind, { logger });
+      const before = told;
+      const set = () => sync.withScopeWrite(SCOPE, (write) => write.upsert('tasks', 't1', {}));
+      assert.equal((await set()).bundle_seq, 1);
+      assert.equal((await rows()).length, 1);
+      assert.ok(told > before);
     });
 
     test('[LB-12] the same content again is no error and no row', async (t) => {
@@ -241,6 +256,22 @@ describe('mongo: scope writes with the driver', { skip: !onMongo }, () => {
       found.map(({ operation }) => operation),
       ['upsert', 'delete'],
     );
+  });
+
+  test('[LB-12] a function that ends the transaction itself gets nothing written about it', async (t) => {
+    const { sync, rows, plain } = await open(t, 'mongo');
+    await sync.withScopeWrite(SCOPE, (write) => write.upsert('tasks', 't1', { n: 1 }));
+    for (const end of ['commitTransaction', 'abortTransaction'] as const) {
+      await plain('tasks').updateOne({ _id: 't1' }, { $inc: { n: 1 } });
+      const ended = sync.withScopeWrite(SCOPE, async ({ session, record }) => {
+        record('tasks', 't1');
+        await (session as ClientSession)[end]();
+      });
+      await assert.rejects(ended, refusal('transaction_required'));
+    }
+    assert.equal((await rows()).length, 1);
+    const { rows: taken } = await sync.withScopeWrite(SCOPE, ({ record }) => record('tasks', 't1'));
+    assert.equal(taken.length, 1);
   });
 
   test('[LB-12] a document that names another scope is refused before the engine took it over as well', async (t) => {

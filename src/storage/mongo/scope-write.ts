@@ -102,8 +102,10 @@ async function withinTime<T>(
     .then(() => 'late' as const);
   try {
     const done = await Promise.race([running, late]);
-    if (done !== 'late') return done;
-    throw new ScopeWriteError('too_slow');
+    if (done === 'late') throw new ScopeWriteError('too_slow');
+    // Without it nothing is locked: what was written now would stand outside of the scope's order.
+    if (!session.inTransaction()) throw new ScopeWriteError('transaction_required');
+    return done;
   } catch (error) {
     if (isTransient(error)) throw error;
     throw new CallerFault(error);
