@@ -167,6 +167,28 @@ test('[RM-6] documents of an earlier server keep what it had given them', () =>
     assert.deepEqual(await dumpDatabase(db), before);
   }));
 
+test('[RM-6] what came by push keeps a version and the owner, as an earlier server that named users needs it', () =>
+  withDatabase(async (watched) => {
+    const { db, store } = watched;
+    const version = '20250102T030405.006Z-0007';
+    const named = { _sync_version: version, _sync_user_id: SCOPE };
+    await db.collection<Stored>('tasks').insertOne({ _id: 't0', title: 'a', ...named });
+    await adopt(watched, { tasks: ['t0'] });
+    const changes = ['t0', 't1'].map((doc_id) => ({ doc_id, data: { title: 'b' } }));
+    await store.commitGroup(SCOPE, groupOf(SCOPE, changes));
+    await store.close();
+    const after = await watched.another();
+    await remove(after);
+    const found = await after.db
+      .collection<Stored>('tasks')
+      .find({}, { sort: { _id: 1 } })
+      .toArray();
+    assert.deepEqual(
+      found.map(({ _sync_version, ...kept }) => [kept, typeof _sync_version]),
+      ['t0', 't1'].map((_id) => [{ _id, title: 'b', _sync_user_id: SCOPE }, 'string']),
+    );
+  }));
+
 test('[RM-4] a database without us has nothing to remove, not even what an earlier server left', () =>
   withDatabase(async (watched) => {
     const { db } = watched;

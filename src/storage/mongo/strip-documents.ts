@@ -14,6 +14,8 @@ export type StripForm = EarlierForm | 'none' | 'unknown';
 interface Strip {
   readonly filter: Document;
   readonly fields: readonly string[];
+  /** A field that they get, from one that goes. */
+  readonly owner?: Document;
 }
 
 /**
@@ -31,7 +33,12 @@ function stripsOf(form: StripForm): readonly Strip[] {
     case 'user':
       return [
         strip({ ...STAMPED, _sync_user_id: { $exists: true } }, except('_sync_version')),
-        strip({ ...STAMPED, _sync_user_id: { $exists: false } }, ENGINE_FIELDS),
+        // A push replaced the whole document, and with it the owner's name there: it was the scope.
+        {
+          ...strip({ ...STAMPED, ...PUSHED, _sync_user_id: null }, except('_sync_version')),
+          owner: { _sync_user_id: '$_sync_scope_id' },
+        },
+        strip({ ...STAMPED, _sync_client_id: null, _sync_user_id: null }, ENGINE_FIELDS),
       ];
     case 'actor':
       return [
@@ -75,8 +82,11 @@ export async function stripDocuments(
   onBatch: (documents: number) => Promise<void>,
 ): Promise<void> {
   await putBack(collection, onBatch);
-  for (const { filter, fields } of stripsOf(form)) {
-    const update = { $unset: Object.fromEntries(fields.map((field) => [field, ''])) };
+  for (const { filter, fields, owner } of stripsOf(form)) {
+    const update =
+      owner === undefined
+        ? { $unset: Object.fromEntries(fields.map((field) => [field, ''])) }
+        : [{ $set: owner }, { $unset: [...fields] }];
     const cursor = collection.find(filter, { projection: { _id: 1 }, batchSize: BATCH });
     let ids: unknown[] = [];
     const flush = async () => {
