@@ -7,6 +7,7 @@
 import type { EngineCore } from '../parts.ts';
 import type { ForeignFeed } from '../ports/foreign.ts';
 import { type DocumentKey, StoreError } from '../ports/store.ts';
+import type { EngineEvent } from '../ports/telemetry.ts';
 import { documentKey } from '../push/document-state.ts';
 import {
   adoptByScope,
@@ -42,28 +43,46 @@ const TICK_MS = 250;
 /** Runs until the signal. Never throws: a failure is reported, and the work is taken up again. */
 export async function runCapture(core: EngineCore, options: CaptureOptions): Promise<void> {
   let pause_ms = PAUSE_MIN_MS;
+  const report = reporter(core);
   while (!options.signal.aborted) {
     try {
-      await captureOnce(core, options);
+      await captureOnce(core, options, report);
       pause_ms = PAUSE_MIN_MS;
     } catch (error) {
       const kind = error instanceof StoreError ? error.kind : 'failed';
-      core.telemetry.emit({ event: 'capture.state', state: 'failed', reason: kind, cause: error });
+      report({ state: 'failed', reason: kind, cause: error });
       await pause(core, pause_ms, options.signal);
       pause_ms = Math.min(pause_ms * 2, PAUSE_MAX_MS);
     }
   }
 }
 
+type State = Omit<Extract<EngineEvent, { event: 'capture.state' }>, 'event'>;
+type Report = (state: State) => void;
+
+/** Tells every failure, and other states when they begin: comparing again and again is one of them. */
+function reporter(core: EngineCore): Report {
+  let last: string | undefined;
+  return (state) => {
+    const name = `${state.state} ${state.reason}`;
+    if (name === last && state.state !== 'failed') return;
+    last = name;
+    core.telemetry.emit({ event: 'capture.state', ...state });
+  };
+}
+
 /** From a saved place, or from a whole comparison, until the feed ends. */
-async function captureOnce(core: EngineCore, options: CaptureOptions): Promise<void> {
+async function captureOnce(
+  core: EngineCore,
+  options: CaptureOptions,
+  report: Report,
+): Promise<void> {
   const { collections, signal } = options;
   const foreign = foreignOf(core);
   const { token, compared } = await foreign.readFeedPlace(collections);
   const feed = await openOrForget(core, collections, token);
   if (feed instanceof StoreError) {
-    const reason = 'no_feed';
-    core.telemetry.emit({ event: 'capture.state', state: 'comparing', reason, cause: feed.cause });
+    report({ state: 'comparing', reason: 'no_feed', cause: feed.cause });
     await compareAll(core, options, compared);
     if (signal.aborted) return;
     await foreign.saveFeedToken(collections, null);
@@ -72,14 +91,14 @@ async function captureOnce(core: EngineCore, options: CaptureOptions): Promise<v
     return;
   }
   if (feed === 'history_lost') {
-    core.telemetry.emit({ event: 'capture.state', state: 'comparing', reason: 'history_lost' });
+    report({ state: 'comparing', reason: 'history_lost' });
     await foreign.saveFeedToken(collections, null);
     return;
   }
   try {
     // The feed stands before the comparison begins: what is written meanwhile is in it.
     if (token === null) await compareAll(core, options, compared);
-    core.telemetry.emit({ event: 'capture.state', state: 'following', reason: 'feed' });
+    report({ state: 'following', reason: 'feed' });
     await follow(core, feed, options);
   } catch (error) {
     if (!isHistoryLost(error)) throw error;

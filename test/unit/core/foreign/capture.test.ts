@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { runCapture } from '../../../../src/core/foreign/capture.ts';
 import type { FeedBatch, ForeignStore } from '../../../../src/core/ports/foreign.ts';
 import { StoreError, type SyncStore } from '../../../../src/core/ports/store.ts';
+import type { EngineEvent } from '../../../../src/core/ports/telemetry.ts';
 import { world } from '../../../support/engine/engine-world.ts';
 import { catalogue, document, hlc, policy } from '../../../support/engine/records.ts';
 
@@ -19,7 +20,7 @@ function batch(token: string, fields: Partial<FeedBatch> = {}): FeedBatch {
 async function run(
   over: (log: string[]) => Partial<ForeignStore>,
   calls: number,
-): Promise<{ log: string[]; rows: number }> {
+): Promise<{ log: string[]; rows: number; events: readonly EngineEvent[] }> {
   const stop = new AbortController();
   const log: string[] = [];
   const noted = new Proxy(log, {
@@ -56,7 +57,7 @@ async function run(
   const store: SyncStore = Object.assign(own.core.store, { foreign });
   const options = { collections: ['tasks'], rescan_ms: 1_000, signal: stop.signal };
   await runCapture({ ...own.core, store }, options);
-  return { log, rows: own.store.rows.length };
+  return { log, rows: own.store.rows.length, events: own.events };
 }
 
 test('[FW-8] the place is saved behind work that is done, and a batch that failed comes again', async () => {
@@ -139,4 +140,12 @@ test('[FW-12] a collection that was replaced is compared before the place is sav
     3,
   );
   assert.deepEqual(log.slice(0, 3), ['scan', 'scan traces', 'save 2']);
+});
+
+test('[FW-8] a worker without a feed compares again and again, and says so once', async () => {
+  const noFeed = { openFeed: () => Promise.reject(new StoreError('unsupported', 'no stream')) };
+  const { log, events } = await run(() => noFeed, 9);
+  assert.ok(log.filter((call) => call === 'scan').length >= 3);
+  const states = events.filter(({ event }) => event === 'capture.state');
+  assert.equal(states.length, 1);
 });
