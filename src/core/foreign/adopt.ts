@@ -70,7 +70,31 @@ async function adoptEach(
   return verdicts;
 }
 
+/**
+ * One group. An application that writes to its documents all the time may keep a large one from ever
+ * getting through: then its halves are tried [FW-13].
+ */
 async function adoptGroup(
+  core: EngineCore,
+  scope_id: string,
+  work: { readonly documents: readonly ForeignDocument[]; readonly options: ForeignOptions },
+): Promise<readonly ForeignVerdict[]> {
+  const { documents, options } = work;
+  try {
+    return await commitGroup(core, scope_id, work);
+  } catch (error) {
+    const late = error instanceof StoreError && error.kind === 'deadline';
+    if (!late || documents.length === 1) throw error;
+    const middle = Math.ceil(documents.length / 2);
+    const verdicts: ForeignVerdict[] = [];
+    for (const half of [documents.slice(0, middle), documents.slice(middle)]) {
+      verdicts.push(...(await adoptGroup(core, scope_id, { documents: half, options })));
+    }
+    return verdicts;
+  }
+}
+
+async function commitGroup(
   core: EngineCore,
   scope_id: string,
   work: { readonly documents: readonly ForeignDocument[]; readonly options: ForeignOptions },
