@@ -4,8 +4,9 @@ import type { RunningProduct } from '../compose.ts';
 import { issueToken } from '../compose-access.ts';
 import type { Config } from '../config/finish-config.ts';
 import { PACKAGE_VERSION } from '../build-info.ts';
-import { maskUri, maskUrl } from '../config/mask.ts';
+import { maskUrl } from '../config/mask.ts';
 import { ZERO_HLC } from '../protocol/pure/hlc.ts';
+import { describeStore } from './describe-store.ts';
 import type { Output } from './output.ts';
 
 const TOKEN_SECONDS = 86_400;
@@ -45,12 +46,6 @@ function describeAccess({ auth }: Config): string {
   if (auth.mode === 'none') return 'NONE: every request is accepted';
   const keys = auth.jwks_url === undefined ? '' : `, keys of ${maskUrl(auth.jwks_url)}`;
   return `tokens, ${auth.algorithms.join(', ')}${keys}`;
-}
-
-function describeStore(config: Config): string {
-  return config.store === 'embedded'
-    ? `embedded, ${config.data_dir}`
-    : `mongo, ${maskUri(config.mongodb_uri ?? '')} database ${config.database_name}`;
 }
 
 async function firstSteps(url: string, config: Config): Promise<string[]> {

@@ -112,7 +112,7 @@ const STORE_FAILURES: Readonly<Partial<Record<StoreErrorKind, Omit<Failure, 'cau
   locked: {
     exit: EXIT.conflict,
     code: 'locked',
-    fix: 'stop the other process (one that crashed counts for 6 s more) or use another data_dir; a newer schema needs a newer offline-sync',
+    fix: 'stop the other process (one that crashed counts for 6 s more), or use another data_dir or database; a newer schema needs a newer offline-sync',
   },
   layout_blocked: {
     exit: EXIT.verification,

@@ -9,6 +9,9 @@ export const CONFIG_FILE = 'sync.config.yaml';
 // biome-ignore lint/suspicious/noTemplateCurlyInString: the placeholder is meant literally
 const SECRET_PLACEHOLDER = '${OFFLINE_SYNC_SECRET}';
 
+// biome-ignore lint/suspicious/noTemplateCurlyInString: the placeholder is meant literally
+const MONGODB_LINE = 'mongodb_uri: ${MONGODB_URI}';
+
 /** Text of the sample. */
 export function readSample(): Promise<string> {
   return readFile(new URL('../sync.config.example.yaml', import.meta.url), 'utf8');
@@ -17,4 +20,12 @@ export function readSample(): Promise<string> {
 /** The sample with a signing key of its own, ready to serve. */
 export function fillSample(sample: string, secret: string): string {
   return sample.replace(SECRET_PLACEHOLDER, secret);
+}
+
+/** The sample for the MongoDB that the environment names; address and password stay out of the file. */
+export function fillMongoSample(sample: string, secret: string): string {
+  return fillSample(sample, secret)
+    .replace(/^store: embedded$/m, 'store: mongo')
+    .replace(/^# mongodb_uri: .*$/m, MONGODB_LINE)
+    .replace(/^# database_name: app$/m, 'database_name: app');
 }

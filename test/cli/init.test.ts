@@ -67,6 +67,22 @@ test('[CL-5] init --write-config writes a commented file that serves, and never 
   assert.equal(readFileSync(path, 'utf8'), text);
 });
 
+test('[CL-5] init --write-config with MONGODB_URI asks for the collections before it touches the database', async (t) => {
+  const cwd = freshFolder(t);
+  const env = { MONGODB_URI: 'mongodb://me:hunter2@127.0.0.1:1/?replicaSet=rs0' };
+  const { code, stderr } = await run(t, ['init', '--write-config'], { cwd, env });
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /next: write your database_name and collections into it/);
+  const text = readFileSync(join(cwd, 'sync.config.yaml'), 'utf8');
+  assert.match(text, /^store: mongo$/m);
+  assert.match(text, /^mongodb_uri: \$\{MONGODB_URI\}$/m);
+  assert.match(text, /^database_name: app$/m);
+  assert.doesNotMatch(text, /hunter2/);
+  const printed = await run(t, ['config', 'print'], { cwd, env });
+  assert.match(printed.stdout, /^store: mongo /m);
+  assert.match((await run(t, ['init'], { cwd, env })).stderr, /not reachable|unreachable/);
+});
+
 test('[CL-5] init while a server holds the folder is exit 5', async (t) => {
   const cwd = freshFolder(t);
   await serve(t, { cwd });

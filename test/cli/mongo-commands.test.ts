@@ -206,6 +206,7 @@ if (process.env.SYNC_TEST_MONGODB_URI) {
       const { code, stderr } = await run(t, ['init', ...args], place);
       assert.equal(code, 5, stderr);
       assert.match(stderr, /a server works with this database \(locked\)\nfix: stop/);
+      assert.doesNotMatch(stderr, /did not end/);
     }
     await push(server.url, await tokenOf(place), pushOf('still-served'));
     server.signal('SIGTERM');

@@ -51,7 +51,7 @@ for (const [args, message] of [
   [['serve', '--port', '80a'], /flag --port {2}port {2}= "80a": expected a whole number/],
   [['serve', '--log-level', 'loud'], /flag --log-level/],
   [['--config', 'missing.yaml', 'serve'], /missing\.yaml: cannot read/],
-  [['migrate'], /arrives with the next version/],
+  [['migrate', '--batch', '0'], /--batch "0" is no whole number/],
   [['token'], /--actor is missing/],
   [['token', '--actor', 'a', '--ttl', '25h'], /--ttl "25h"/],
   [['token', '--actor', 'a', '--claim', 'exp=1'], /--claim "exp=1"/],
@@ -82,9 +82,10 @@ test('[CL-2] a missing --env-file is wrong usage; Node 20 reads the flag itself 
 
 test('[CL-2] a failure ends with a line of cause and a line of fix, or is JSON with --json', async (t) => {
   const cwd = freshFolder(t);
-  const text = await run(t, ['migrate'], { cwd });
-  assert.match(text.stderr, /^error: .+ \(not_available\)\nfix: .+\n$/);
-  const json = await run(t, ['migrate', '--json'], { cwd });
+  const args = ['migrate', '--batch', '0'];
+  const text = await run(t, args, { cwd });
+  assert.match(text.stderr, /^error: .+ \(usage\)\nfix: .+\n$/);
+  const json = await run(t, [...args, '--json'], { cwd });
   const failure = JSON.parse(json.stderr) as Record<string, unknown>;
   assert.deepEqual(Object.keys(failure), ['error', 'message', 'fix']);
   assert.equal(json.code, 2);

@@ -3,6 +3,7 @@
 import { openRemoval, withPlace } from '../../compose-store.ts';
 import type { Config } from '../../config/finish-config.ts';
 import type { RemovalStep, StoreRemoval } from '../../core/ports/removal.ts';
+import { StoreError } from '../../core/ports/store.ts';
 import { nodeSystem } from '../../node-system.ts';
 import { canAsk, confirm } from '../confirm.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -96,6 +97,8 @@ async function apply({ output }: Invocation, { removal }: Work): Promise<void> {
     await removal.apply((state) => progress.update(state));
   } catch (error) {
     progress.end();
+    // Somebody works with the store: it was refused before anything went.
+    if (error instanceof StoreError && error.kind === 'locked') throw error;
     output.error(
       'the removal did not end; what was removed stays removed, and no document is lost',
     );

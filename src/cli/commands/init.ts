@@ -7,12 +7,14 @@ import { newSecret } from '../../config/dev-secret.ts';
 import { wantedLayout } from '../../config/engine-settings.ts';
 import type { Config } from '../../config/finish-config.ts';
 import type { SetupStep } from '../../core/ports/store.ts';
+import { countInvisible } from '../../core/upkeep/layout.ts';
 import { payResets } from '../../core/upkeep/new-history.ts';
 import { nodeSystem } from '../../node-system.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { describeStore } from '../describe-store.ts';
 import { usageError } from '../failure.ts';
 import type { Invocation } from '../invocation.ts';
-import { CONFIG_FILE, fillSample, readSample } from '../sample-config.ts';
+import { CONFIG_FILE, fillMongoSample, fillSample, readSample } from '../sample-config.ts';
 
 /** Flags of `init`. */
 export interface InitFlags {
@@ -34,13 +36,13 @@ const SIGNS: Readonly<Record<SetupStep['action'], string>> = {
 export async function run(invocation: Invocation, flags: InitFlags): Promise<ExitCode> {
   if (flags.remove === true) return (await import('./init-remove.ts')).run(invocation, flags);
   if (flags.newEpoch === true) return (await import('./init-new-epoch.ts')).run(invocation);
-  if (flags.writeConfig === true) await writeConfig(invocation);
+  if (flags.writeConfig === true && (await writeConfig(invocation)) === 'to_edit') return EXIT.ok;
   const { config, file } = await invocation.loadConfig();
   if (flags.dryRun === true && !(await storeExists(config))) {
     const plan: SetupStep[] = [
       { action: 'create', kind: 'meta', name: 'store', detail: config.data_dir },
     ];
-    return show(invocation, { plan, applied: false, config, file });
+    return show(invocation, { plan, applied: false, config, file, next: 'serve' });
   }
   const layout = wantedLayout(config, nodeSystem.crypto);
   return withStore(config, flags.dryRun === true ? 'read' : 'setup', async (store) => {
@@ -51,7 +53,9 @@ export async function run(invocation: Invocation, flags: InitFlags): Promise<Exi
       await explained(invocation, config, () => store.applySetup(layout));
       await payResets(historyCore({ config, store, clock: storeClock(config) }));
     }
-    return show(invocation, { plan, applied, config, file });
+    const names = config.collections.map(({ name }) => name);
+    const next = applied && (await countInvisible(store, names)).length > 0 ? 'migrate' : 'serve';
+    return show(invocation, { plan, applied, config, file, next });
   });
 }
 
@@ -60,6 +64,8 @@ interface Outcome {
   readonly applied: boolean;
   readonly config: Config;
   readonly file: string | null;
+  /** Documents without a version are not served, so they come first. */
+  readonly next: 'migrate' | 'serve';
 }
 
 async function show(invocation: Invocation, outcome: Outcome): Promise<ExitCode> {
@@ -71,7 +77,9 @@ async function show(invocation: Invocation, outcome: Outcome): Promise<ExitCode>
   return report(invocation, outcome);
 }
 
-async function writeConfig({ cwd, output, globals }: Invocation): Promise<void> {
+/** With MONGODB_URI the file asks for an edit first: its collections are not those of the database. */
+async function writeConfig(invocation: Invocation): Promise<'ready' | 'to_edit'> {
+  const { cwd, env, output, globals } = invocation;
   if (globals.config !== undefined) {
     throw usageError('--write-config and --config exclude each other', 'use one of them');
   }
@@ -82,11 +90,16 @@ async function writeConfig({ cwd, output, globals }: Invocation): Promise<void> 
   );
   if (exists) {
     output.info(`= ${CONFIG_FILE} is there and stays as it is`);
-    return;
+    return 'ready';
   }
+  const mongo = (env['MONGODB_URI'] ?? '') !== '';
+  const fill = mongo ? fillMongoSample : fillSample;
   // Readable by its owner only, because it holds a signing key.
-  await writeFile(path, fillSample(await readSample(), newSecret()), { flag: 'wx', mode: 0o600 });
+  await writeFile(path, fill(await readSample(), newSecret()), { flag: 'wx', mode: 0o600 });
   output.info(`+ ${CONFIG_FILE} with a signing key of its own; keep it out of version control`);
+  if (!mongo) return 'ready';
+  output.info('next: write your database_name and collections into it, then: offline-sync init');
+  return 'to_edit';
 }
 
 async function printPlan({ output }: Invocation, plan: readonly SetupStep[]): Promise<void> {
@@ -112,7 +125,8 @@ async function explained<T>(
 }
 
 /** What people read after the plan: rights, the result, and the next command. */
-function report({ output }: Invocation, { plan, applied, config, file }: Outcome): ExitCode {
+function report({ output }: Invocation, outcome: Outcome): ExitCode {
+  const { plan, applied, config, file, next } = outcome;
   const count = (...actions: string[]) =>
     plan.filter(({ action }) => actions.includes(action)).length;
   const changes = count('create', 'change');
@@ -125,6 +139,7 @@ function report({ output }: Invocation, { plan, applied, config, file }: Outcome
     output.error('fix: resolve the steps marked "!" by hand, then run init again');
     return EXIT.verification;
   }
+  output.info(`store: ${describeStore(config)}`);
   if (!applied) {
     output.info(`dry run: ${changes} of ${plan.length} steps would change something`);
     return EXIT.ok;
@@ -134,7 +149,8 @@ function report({ output }: Invocation, { plan, applied, config, file }: Outcome
       ? 'nothing to do: everything is as it must be'
       : `done: ${changes} of ${plan.length} steps applied`,
   );
-  output.info(`next: offline-sync serve${file === null ? '' : `   (settings: ${file})`}`);
+  const command = next === 'migrate' ? 'migrate --dry-run' : 'serve';
+  output.info(`next: offline-sync ${command}${file === null ? '' : `   (settings: ${file})`}`);
   return EXIT.ok;
 }
 
