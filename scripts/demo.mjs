@@ -1,155 +1,65 @@
 /**
- * The demo: real data through the whole product, step by step.
+ * The demo: real data through the whole product, step by step, with the commands that a user types.
  *
- * `npm run demo [-- --store embedded|mongo]`. Three reference clients share some 6,500 documents,
- * edit them offline, meet a restarted server and a pruned log, and must end equal to the byte.
- * Exit code 0 when they do.
+ * `npm run demo [-- --store mongo|embedded] [--story adopt|meet]`. The story `adopt` takes a database
+ * that an application already uses, lets two devices work offline on it, and gives it back. `meet`
+ * sends three devices through a restart and a pruned log. Without --store it is told on MongoDB,
+ * or on the embedded store where there is no MongoDB. Exit code 0 when everything ended equal.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { COLLECTIONS, canonicalText, digestOf, readDemoData } from './lib/demo-data.mjs';
-import { Person, placeOf } from './lib/demo-person.mjs';
-import { DemoServer } from './lib/demo-server.mjs';
-import { openDemoStore } from './lib/demo-store.mjs';
 
-const SCOPE = 'cinema';
-/** Rows of the log that pruning leaves. */
-const KEPT_ROWS = 10;
+const STORIES = {
+  adopt: {
+    mongo: () => import('./demo/adopt.mjs'),
+    embedded: () => import('./demo/import.mjs'),
+  },
+  meet: {
+    mongo: () => import('./demo/meet.mjs'),
+    embedded: () => import('./demo/meet.mjs'),
+  },
+};
 
-const { values } = parseArgs({ options: { store: { type: 'string', default: 'embedded' } } });
-if (!['embedded', 'mongo'].includes(values.store)) {
-  process.stderr.write(`error: --store is "embedded" or "mongo", not "${values.store}"\n`);
-  process.exit(2);
-}
-
+const { store: wanted, story } = readFlags();
+const mongo = wanted === 'embedded' ? undefined : await openMongo();
+const store = mongo === undefined ? 'embedded' : 'mongo';
 const folder = mkdtempSync(path.join(os.tmpdir(), 'offline-sync-demo-'));
-const store = await openDemoStore(values.store, folder);
-const server = new DemoServer(store.settings, folder);
-let steps = 0;
 try {
-  process.exitCode = (await tell()) ? 0 : 1;
+  const { tell } = await STORIES[story][store]();
+  process.exitCode = (await tell({ folder, mongo })) ? 0 : 1;
 } finally {
-  await server.stop();
-  await store.close();
+  await mongo?.stop();
   rmSync(folder, { recursive: true, force: true });
 }
 
-async function tell() {
-  const { documents, remarks } = readDemoData();
-  step(`Read ${documents.length} documents of vega-datasets: ${countsOf(documents)}`);
-  for (const remark of remarks) say(remark);
-
-  step(`Start the server on the ${store.name}`);
-  const url = await server.start();
-  say(`listening on ${url}`);
-  const [ada, ben, cleo] = ['ada', 'ben', 'cleo'].map(
-    (name) => new Person(name, url, server.token(name, SCOPE)),
-  );
-  await cleo.sync();
-  say('cleo syncs once while there is nothing: what comes next reaches her by pull');
-
-  await bringIn(documents, [ada, ben, cleo]);
-  const touched = await editOffline([ada, ben, cleo]);
-  await returnOneByOne([ada, ben, cleo]);
-  return compare([ada, ben, cleo], { documents, touched });
-}
-
-async function bringIn(documents, [ada, ben, cleo]) {
-  step('Ada puts all documents into her client and pushes them');
-  for (const { collection, doc_id, data } of documents) {
-    await ada.client.put(collection, doc_id, data);
-  }
-  await ada.sync();
-  say(`${ada.requests} requests, ${ada.client.pending} edits left to send`);
-
-  step('Ben comes with an empty client, Cleo with an old one');
-  await ben.sync();
-  await cleo.sync();
-  for (const one of [ben, cleo]) {
-    say(`${one.name} has ${one.documents().length} documents by ${one.ways()}`);
-  }
-}
-
-/** Returns the places of all documents that somebody edited. */
-async function editOffline([ada, ben, cleo]) {
-  step('All three are offline and edit');
-  const movies = ada.of('movies');
-  const airports = ada.of('airports');
-  const odd = movies.filter(({ data }) => typeof data.Title === 'number');
-  await ada.edit(odd, (data) => ({ ...data, Title: String(data.Title) }));
-  await ada.edit(movies.slice(100, 400), (data) => ({ ...data, watched: true }));
-  say(`ada makes ${odd.length} titles texts and marks 300 movies as watched`);
-
-  const nowhere = airports.filter(({ data }) => data.city === 'NA');
-  for (const { doc_id } of nowhere) await ben.remove('airports', doc_id);
-  await ben.edit(movies.slice(300, 600), (data) => ({ ...data, notes: ['to see', 'again'] }));
-  say(`ben deletes the ${nowhere.length} airports in "NA" and writes notes on 300 movies`);
-
-  await cleo.edit(nowhere.slice(0, 5), (data) => ({
-    ...data,
-    city: null,
-    checked: { by: 'cleo' },
-  }));
-  await cleo.edit(movies.slice(350, 380), (data) => ({ ...data, Title: `${data.Title} (cut)` }));
-  say('cleo corrects 5 of those airports and renames 30 movies that both others have edited');
-  return new Set([ada, ben, cleo].flatMap(({ edited }) => [...edited]));
-}
-
-async function returnOneByOne([ada, ben, cleo]) {
-  step('Ada and Ben come back, Cleo stays away');
-  await Promise.all([ada.sync(), ben.sync()]);
-  await ada.sync();
-  say(`${ada.client.pending + ben.client.pending} edits left to send`);
-
-  step('The server restarts, and its log is pruned meanwhile');
-  await server.stop();
-  const pruned = await store.prune(KEPT_ROWS);
-  await server.start();
-  say(`${pruned} rows of the log are gone, ${KEPT_ROWS} are left`);
-
-  step('Cleo comes back with an old cursor and her own edits');
-  await cleo.sync();
-  say(
-    `the server answered ${cleo.stale.join() || 'nothing special'}; cleo caught up by ${cleo.ways()}`,
-  );
-  for (const one of [ada, ben, cleo]) await one.sync();
-}
-
-async function compare(people, { documents, touched }) {
-  step('Compare');
-  const stored = await store.read();
-  const wanted = digestOf(stored);
-  say(`store ${wanted} ${stored.length} documents`);
-  const equal = people.map((one) => {
-    const digest = digestOf(one.documents());
-    say(`${one.name.padEnd(5)} ${digest} ${one.documents().length} documents`);
-    return digest === wanted && one.client.pending === 0 && one.refused.length === 0;
+function readFlags() {
+  const { values } = parseArgs({
+    options: { store: { type: 'string' }, story: { type: 'string', default: 'adopt' } },
   });
-  const texts = new Set(stored.map(canonicalText));
-  const untouched = documents.filter((document) => !touched.has(placeOf(document)));
-  const kept = untouched.filter((document) => texts.has(canonicalText(document))).length;
-  say(`${kept} of the ${untouched.length} documents that nobody edited are as they were read`);
-  say(`${await store.conflicts()} conflicts were decided by the later edit; both sides are kept`);
-  const good = equal.every(Boolean) && kept === untouched.length;
-  process.stdout.write(good ? '\nAll are equal to the byte.\n' : '\nThey are NOT equal.\n');
-  return good;
+  const { store, story } = values;
+  if (store !== undefined && !['embedded', 'mongo'].includes(store)) {
+    usage(`--store is "embedded" or "mongo", not "${store}"`);
+  }
+  if (!Object.hasOwn(STORIES, story)) usage(`--story is "adopt" or "meet", not "${story}"`);
+  return { store, story };
 }
 
-function countsOf(documents) {
-  return COLLECTIONS.map((name) => {
-    const count = documents.filter(({ collection }) => collection === name).length;
-    return `${count} ${name}`;
-  }).join(', ');
+function usage(text) {
+  process.stderr.write(`error: ${text}\n`);
+  process.exit(2);
 }
 
-function step(text) {
-  steps += 1;
-  process.stdout.write(`\n${steps}. ${text}\n`);
-}
-
-function say(text) {
-  process.stdout.write(`   ${text}\n`);
+async function openMongo() {
+  const { startMongo } = await import('./mongodb.mjs');
+  try {
+    return await startMongo();
+  } catch (error) {
+    if (wanted === 'mongo') throw error;
+    process.stdout.write(`No MongoDB to be had here (${error.message}).\n`);
+    process.stdout.write('The demo is told on the embedded store.\n');
+    return undefined;
+  }
 }

@@ -1,33 +1,47 @@
-/** Runs the product's command line for the demo: `serve` as a child process, and `token`. */
+/** Runs the product's command line for the demo: `serve` beside the story, others as steps of it. */
 
 import { spawn, spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { COLLECTIONS } from './demo-data.mjs';
+import { print, type } from './talk.mjs';
 
 const BIN = fileURLToPath(new URL('../../bin/offline-sync.js', import.meta.url));
 
-/** The commands of one demo, all with the same configuration and in the same empty folder. */
+/** The commands of one demo, all in the same folder and with the same environment. */
 export class DemoServer {
   #options;
   #child;
   #port = 0;
 
-  /** `settings` says where the data lives; see `demo-store.mjs`. */
-  constructor(settings, cwd) {
-    const env = {
-      ...process.env,
-      NODE_OPTIONS: '',
-      SYNC_COLLECTIONS: COLLECTIONS.join(),
-      SYNC_AUTH__SECRET: randomBytes(32).toString('hex'),
-      SYNC_AUTH__SCOPE_ID_FIELD: 'scope_id',
-      SYNC_AUTO_INIT: 'true',
-      SYNC_LOG_LEVEL: 'warn',
-      ...settings,
+  /** `env` says where the data lives, unless a configuration file in `cwd` does. */
+  constructor(env, cwd) {
+    const quiet = { NODE_OPTIONS: '', SYNC_LOG_LEVEL: 'error' };
+    this.#options = { cwd, env: { ...process.env, ...quiet, ...env } };
+  }
+
+  /**
+   * Runs a command as a user types it and shows what it prints, as it comes or only the last `show`
+   * lines of it. Throws when it fails.
+   */
+  async run(command, { show } = {}) {
+    type(`npx offline-sync ${command}`);
+    const child = spawn(process.execPath, [BIN, ...command.split(' ')], {
+      ...this.#options,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const lines = [];
+    const gather = async (stream) => {
+      for await (const line of createInterface({ input: stream })) {
+        lines.push(line);
+        if (show === undefined) print(line);
+      }
     };
-    this.#options = { cwd, env };
+    await Promise.all([gather(child.stdout), gather(child.stderr), once(child, 'close')]);
+    if (child.exitCode !== 0) throw new Error(`exit code ${child.exitCode}\n${lines.join('\n')}`);
+    if (show === undefined) return;
+    if (lines.length > show) print(`… ${lines.length - show} lines`);
+    for (const line of lines.slice(-show)) print(line);
   }
 
   /** Starts the server and returns its address; a restarted one has the same. */

@@ -1,7 +1,7 @@
 /** The people of the demo: reference clients with a name, and what happened to them. */
 
 import { SyncClient } from '../../examples/minimal-client.mjs';
-import { COLLECTIONS } from './demo-data.mjs';
+import { COLLECTIONS } from './data.mjs';
 
 /** A reference client with a name, and what happened to it. */
 export class Person {

@@ -2,15 +2,15 @@
 
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { COLLECTIONS } from './demo-data.mjs';
+import { COLLECTIONS } from './data.mjs';
 
 /**
- * Opens the store of a demo: `{name, settings, prune, read, conflicts, close}`. `settings` are the
+ * Opens the store of a demo, in MongoDB or in a folder: `{name, settings, prune, read, conflicts, close}`. `settings` are the
  * server's environment variables. `prune` keeps the newest `keep` rows of the log; the embedded
  * store is pruned while no server runs.
  */
-export async function openDemoStore(kind, folder) {
-  return kind === 'mongo' ? mongoStore() : embeddedStore(path.join(folder, 'data'));
+export async function openDemoStore(mongo, folder) {
+  return mongo === undefined ? embeddedStore(path.join(folder, 'data')) : mongoStore(mongo);
 }
 
 function embeddedStore(data_dir) {
@@ -54,10 +54,8 @@ async function sqlite() {
   return builtin ?? (await import('@photostructure/sqlite'));
 }
 
-async function mongoStore() {
-  const { startMongo } = await import('../mongodb.mjs');
+async function mongoStore(server) {
   const { MongoClient } = await import('mongodb');
-  const server = await startMongo();
   const name = `offline_sync_demo_${randomBytes(4).toString('hex')}`;
   const client = new MongoClient(server.uri);
   const db = client.db(name, { readConcern: { level: 'majority' } });
@@ -88,7 +86,6 @@ async function mongoStore() {
     close: async () => {
       await db.dropDatabase();
       await client.close();
-      await server.stop();
     },
   };
 }
