@@ -4,7 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { RESET_AUTHOR, writeResets } from '../../src/core/foreign/write-resets.ts';
+import { RESET_AUTHOR, RESET_CLIENT, writeResets } from '../../src/core/foreign/write-resets.ts';
 import { HybridClock } from '../../src/core/hybrid-clock.ts';
 import type { SyncStore } from '../../src/core/ports/store.ts';
 import { nodeSystem } from '../../src/node-system.ts';
@@ -58,7 +58,7 @@ async function onceEach(world: World): Promise<void> {
     {
       scope_ids: [scope],
       actor_id: RESET_AUTHOR,
-      client_id: RESET_AUTHOR,
+      client_id: RESET_CLIENT,
       mutation_id: `reset:notes:${wish.run}`,
     },
   ]);

@@ -12,7 +12,7 @@ import type { DocumentKey } from '../ports/store.ts';
 import { adoptDocuments, type ForeignDocument } from './adopt.ts';
 import { declaredScope } from './declared-scope.ts';
 import type { ForeignOptions, ForeignVerdict } from './decide-foreign.ts';
-import { RESET_AUTHOR, resetKey } from './write-resets.ts';
+import { RESET_AUTHOR, RESET_CLIENT, resetKey } from './write-resets.ts';
 
 /** What a comparison is told beside the collection. */
 export interface CompareOptions extends Omit<ForeignOptions, 'mark' | 'barrier'> {
@@ -204,7 +204,7 @@ function withMark(
 /** The receipt that says that an adoption stamped documents of a scope. */
 export function markKey(collection: string, run: string, scope_ids: readonly string[]) {
   const mutation_id = `stamped:${collection}:${run}`;
-  return { scope_ids, actor_id: RESET_AUTHOR, client_id: RESET_AUTHOR, mutation_id };
+  return { scope_ids, actor_id: RESET_AUTHOR, client_id: RESET_CLIENT, mutation_id };
 }
 
 /** Traces by document: one per scope that has it, or has not heard yet that it lost it. */

@@ -11,8 +11,10 @@ import { type Decision, StoreError } from '../ports/store.ts';
 import type { RowDraft } from '../push/push-draft.ts';
 import { BundleSealer } from '../push/seal-bundle.ts';
 
-/** Who writes barriers: the actor and client of their receipts. */
+/** Who writes barriers. */
 export const RESET_AUTHOR = 'offline-sync';
+/** Client of their receipts: no device can send such an id, and so spend one of them. */
+export const RESET_CLIENT = `\u0001${RESET_AUTHOR}`;
 
 /** Time for all attempts of one scope, ms. */
 export const RESET_BUDGET_MS = 30_000;
@@ -71,7 +73,7 @@ async function resetScope(
 /** The receipt that says that a scope has its barrier of an occasion. */
 export function resetKey(collection: string, run: string, scope_ids: readonly string[]) {
   const mutation_id = resetId(collection, run);
-  return { scope_ids, actor_id: RESET_AUTHOR, client_id: RESET_AUTHOR, mutation_id };
+  return { scope_ids, actor_id: RESET_AUTHOR, client_id: RESET_CLIENT, mutation_id };
 }
 
 function resetId(collection: string, run: string): string {
@@ -101,7 +103,7 @@ function decideResets(
     return {
       scope_id: snapshot.head.scope_id,
       actor_id: RESET_AUTHOR,
-      client_id: RESET_AUTHOR,
+      client_id: RESET_CLIENT,
       mutation_id,
       hash: digest(mutation_id),
       collection: row.collection,

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { writeResets } from '../../../../src/core/foreign/write-resets.ts';
+import { isClientId } from '../../../../src/protocol/pure/ids.ts';
 import { StoreError } from '../../../../src/core/ports/store.ts';
 import { allScopes } from '../../../../src/core/scope/all-scopes.ts';
 import {
@@ -106,4 +107,11 @@ test('[EP-2] every scope that has a head is walked, page by page', async () => {
   for await (const id of allScopes({ listScopes })) found.push(id);
   assert.deepEqual(found, ids);
   assert.deepEqual(reads, [null, ids[499], ids[999]]);
+});
+
+test('[EP-3] no device can spend the receipt of a barrier: its client id cannot be sent', async () => {
+  const over = world();
+  await writeResets(over.core, wish('run-1'));
+  assert.equal(over.store.receipts.length, COLLECTIONS.length);
+  for (const { client_id } of over.store.receipts) assert.ok(!isClientId(client_id));
 });
