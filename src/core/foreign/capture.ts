@@ -8,7 +8,7 @@ import type { EngineCore } from '../parts.ts';
 import type { ForeignFeed } from '../ports/foreign.ts';
 import { type DocumentKey, StoreError } from '../ports/store.ts';
 import type { EngineEvent } from '../ports/telemetry.ts';
-import { documentKey } from '../push/document-state.ts';
+import { placeOf } from '../push/document-state.ts';
 import {
   adoptByScope,
   type CompareOptions,
@@ -203,10 +203,6 @@ export async function lookAt(
   }
   const taken = await adoptByScope(core, targets, EXTERNAL);
   return taken.flatMap(({ document, verdict }) => (verdict === 'failed' ? [document] : []));
-}
-
-function placeOf({ collection, doc_id }: DocumentKey): string {
-  return documentKey(collection, doc_id);
 }
 
 async function compareAll(

@@ -6,9 +6,8 @@ import { invariant } from '../invariant.ts';
 import type { EngineCore } from '../parts.ts';
 import type { ForeignStore, ScannedDocument } from '../ports/foreign.ts';
 import { isTombstone } from '../ports/group-rules.ts';
-import { documentKey } from '../push/document-state.ts';
+import { placeOf } from '../push/document-state.ts';
 import type { DocumentTrace, StoredDocument } from '../ports/records.ts';
-import type { DocumentKey } from '../ports/store.ts';
 import { adoptDocuments, type ForeignDocument } from './adopt.ts';
 import { declaredScope } from './declared-scope.ts';
 import type { ForeignOptions, ForeignVerdict } from './decide-foreign.ts';
@@ -145,10 +144,6 @@ export async function adoptByScope(
     );
   }
   return taken;
-}
-
-function placeOf({ collection, doc_id }: DocumentKey): string {
-  return documentKey(collection, doc_id);
 }
 
 function byScope(documents: readonly ScopedDocument[]): Map<string, ScopedDocument[]> {

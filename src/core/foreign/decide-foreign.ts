@@ -19,7 +19,7 @@ import type {
 } from '../ports/store.ts';
 import {
   type DocumentState,
-  documentKey,
+  placeOf,
   type InitialState,
   initialStates,
   type LiveState,
@@ -78,7 +78,7 @@ export interface ForeignInput extends DecisionInput {
 /** Takes over what other programs wrote to these documents, as one bundle. */
 export function decideForeign(input: ForeignInput): Decision<readonly ForeignVerdict[]> {
   const { snapshot, scope_id, catalogue, versions } = input;
-  const traces = new Map((snapshot.traces ?? []).map((one) => [keyText(one), one.version]));
+  const traces = new Map((snapshot.traces ?? []).map((one) => [placeOf(one), one.version]));
   const documents = snapshot.documents.map((one) => inItsScope(one, traces, input));
   const states = initialStates({ ...snapshot, documents }, scope_id, input);
   const group = new GroupDraft(states, []);
@@ -90,9 +90,9 @@ export function decideForeign(input: ForeignInput): Decision<readonly ForeignVer
     newTraces: [],
     staleTraces: [],
     kept: [],
-    found: new Map(documents.map((one) => [keyText(one), one])),
+    found: new Map(documents.map((one) => [placeOf(one), one])),
     scoped: new Set(
-      snapshot.documents.flatMap((one) => (one.scope_id === null ? [] : keyText(one))),
+      snapshot.documents.flatMap((one) => (one.scope_id === null ? [] : placeOf(one))),
     ),
     traces,
   };
@@ -177,17 +177,13 @@ function inItsScope(
     document.scope_id === null &&
     policy !== undefined &&
     declaredScope(document.data, policy) === null;
-  return homeless && traces.has(keyText(document)) ? { ...document, scope_id } : document;
-}
-
-function keyText({ collection, doc_id }: DocumentKey): string {
-  return documentKey(collection, doc_id);
+  return homeless && traces.has(placeOf(document)) ? { ...document, scope_id } : document;
 }
 
 function decideOne(key: DocumentKey, change: ChangeRef, work: Work): ForeignVerdict {
   if (work.input.refused.has(change)) return 'refused';
   const state = work.draft.state(key.collection, key.doc_id);
-  const document = work.found.get(keyText(key));
+  const document = work.found.get(placeOf(key));
   if (document === undefined) return decideAbsent(key, change, { work, state });
   if (document.soft_deleted === true && state.kind !== 'unavailable') {
     return takeDeletion(key, change, { work, state, document });
@@ -207,7 +203,7 @@ function decideOne(key: DocumentKey, change: ChangeRef, work: Work): ForeignVerd
 
 /** Another scope took the document: the trace says that it was in this one until now. */
 function decideUnavailable(key: DocumentKey, work: Work): ForeignVerdict {
-  const parent_version = work.traces.get(keyText(key));
+  const parent_version = work.traces.get(placeOf(key));
   if (parent_version === undefined) return 'unavailable';
   leave(key, { work, parent_version });
   return 'moved';
@@ -221,12 +217,12 @@ function isOwn(
   key: DocumentKey,
   { work, live }: { readonly work: Work; readonly live: LiveState },
 ): boolean {
-  if (live.foreign || !work.scoped.has(keyText(key))) return false;
+  if (live.foreign || !work.scoped.has(placeOf(key))) return false;
   const { catalogue, snapshot, options } = work.input;
   if (catalogue.get(key.collection)?.capture !== true) return true;
-  const traced = work.traces.get(keyText(key));
+  const traced = work.traces.get(placeOf(key));
   if (traced !== undefined) return traced === live.version;
-  if (work.initial.get(keyText(key))?.tombstone === true) return false;
+  if (work.initial.get(placeOf(key))?.tombstone === true) return false;
   const row = snapshot.parents.find(({ version }) => version === live.version);
   if (row === undefined) return options.untraced !== 'foreign';
   return row.collection === key.collection && row.doc_id === key.doc_id;
@@ -238,7 +234,7 @@ function traceIt(
   { work, live }: { readonly work: Work; readonly live: LiveState },
 ): void {
   const { scope_id, catalogue } = work.input;
-  if (catalogue.get(key.collection)?.capture !== true || work.traces.has(keyText(key))) return;
+  if (catalogue.get(key.collection)?.capture !== true || work.traces.has(placeOf(key))) return;
   if (live.version !== null) work.newTraces.push({ ...key, scope_id, version: live.version });
 }
 
@@ -250,7 +246,7 @@ function liveState(document: StoredDocument, state: DocumentState, input: Foreig
     input.scope_id,
     input,
   );
-  return states.get(keyText(document))?.state as LiveState;
+  return states.get(placeOf(document))?.state as LiveState;
 }
 
 function take(
@@ -352,7 +348,7 @@ function decideAbsent(
   change: ChangeRef,
   { work, state }: { readonly work: Work; readonly state: DocumentState },
 ): ForeignVerdict {
-  const parent_version = work.traces.get(keyText(key));
+  const parent_version = work.traces.get(placeOf(key));
   if (parent_version === undefined) return 'known';
   if (state.kind === 'deleted' && !isOlder(state.version, parent_version)) {
     work.staleTraces.push({ ...key, scope_id: work.input.scope_id });

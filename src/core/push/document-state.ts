@@ -8,7 +8,7 @@ import { declaredScope } from '../foreign/declared-scope.ts';
 import { invariant } from '../invariant.ts';
 import { isTombstone } from '../ports/group-rules.ts';
 import type { StoredDocument, Tombstone } from '../ports/records.ts';
-import type { GroupSnapshot, WriteGuard } from '../ports/store.ts';
+import type { DocumentKey, GroupSnapshot, WriteGuard } from '../ports/store.ts';
 
 /** A current document of the scope. `foreign` = its content was not written by the engine. */
 export interface LiveState {
@@ -59,6 +59,11 @@ export interface InitialState {
 /** Map key of a document. Neither part can hold the separator's control character. */
 export function documentKey(collection: string, doc_id: string): string {
   return `${collection}\u0000${doc_id}`;
+}
+
+/** The same of a key as one value. */
+export function placeOf({ collection, doc_id }: DocumentKey): string {
+  return documentKey(collection, doc_id);
 }
 
 /** States of all loaded documents; a missing entry is absent. Pure. */

@@ -116,6 +116,16 @@ export function isDuplicateKeyError(error: unknown): boolean {
   return root instanceof MongoServerError && root.code === DUPLICATE_KEY;
 }
 
+/** Two upserts of one new record may meet: the second try finds what the other one made. */
+export async function againOnDuplicate(upsert: () => Promise<unknown>): Promise<void> {
+  try {
+    await upsert();
+  } catch (error) {
+    if (!isDuplicateKeyError(error)) throw error;
+    await upsert();
+  }
+}
+
 /** True for a code that blames the server's state and not the written document. */
 export function isServerTrouble(code: number): boolean {
   return TRANSIENT_CODES.has(code) || UNAVAILABLE_CODES.has(code) || code === 13 || code === 50;

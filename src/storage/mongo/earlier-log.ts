@@ -4,10 +4,9 @@
  * client that is there goes on, every other one resyncs once [EP-5].
  */
 
-import { type Db, type Document, Long, ObjectId } from 'mongodb';
+import { type Db, type Document, ObjectId } from 'mongodb';
 import { type Hlc, parseHlc } from '../../protocol/pure/hlc.ts';
-import { engineCollection, type StoredHead } from './collections.ts';
-import { isDuplicateKeyError } from './driver-errors.ts';
+import { insertHead } from './ensure-head.ts';
 import type { PlannedStep } from './meta.ts';
 import { noteEarlierLog, readSetupRecord } from './setup-record.ts';
 
@@ -57,7 +56,10 @@ async function setAside(db: Db): Promise<void> {
 }
 
 async function makeHeads(db: Db): Promise<void> {
-  for (const [scope_id, version] of await newestByScope(db)) await makeHead(db, scope_id, version);
+  for (const [scope_id, version] of await newestByScope(db)) {
+    const none = { head_seq: 0, head_bundle_seq: 0, epoch: null };
+    await insertHead(db, { scope_id, head_version: version, chain_start: version, ...none });
+  }
   await noteEarlierLog(db, { earlier_heads: true });
 }
 
@@ -84,35 +86,6 @@ function ownerText(owner: unknown): string | null {
   if (owner instanceof ObjectId) return owner.toHexString();
   if (typeof owner === 'number') return String(owner);
   return typeof owner === 'string' && owner !== '' ? owner : null;
-}
-
-/** Idempotent: a scope that has a head keeps it. */
-async function makeHead(db: Db, scope_id: string, version: Hlc): Promise<void> {
-  const parts = parseHlc(version);
-  const upsert = () =>
-    engineCollection<StoredHead>(db, 'sync_scopes').updateOne(
-      { _id: scope_id },
-      {
-        $setOnInsert: {
-          head_version: version,
-          head_seq: 0,
-          head_bundle_seq: 0,
-          hlc_p: Long.fromNumber(parts?.p ?? 0) as unknown as number,
-          hlc_c: parts?.c ?? 0,
-          lock: 0,
-          chain_start: version,
-          epoch: null,
-        },
-        $currentDate: { touched: true },
-      },
-      { upsert: true },
-    );
-  try {
-    await upsert();
-  } catch (error) {
-    if (!isDuplicateKeyError(error)) throw error;
-    await upsert();
-  }
 }
 
 /** Puts the rows back in the place of ours, in one step. False when there is nothing to put back. */

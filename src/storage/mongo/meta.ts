@@ -5,7 +5,7 @@ import type { PendingResets, StoreMeta } from '../../core/ports/history.ts';
 import type { SetupStep, WantedLayout } from '../../core/ports/store.ts';
 import { SCHEMA_LEVEL } from '../../protocol/version.ts';
 import { engineCollection } from './collections.ts';
-import { isDuplicateKeyError } from './driver-errors.ts';
+import { againOnDuplicate } from './driver-errors.ts';
 
 /** A step of setup with the work that carries it out. */
 export interface PlannedStep {
@@ -120,12 +120,7 @@ async function createMeta(db: Db, wanted: WantedLayout): Promise<void> {
       { $setOnInsert: fresh, $currentDate: { created_at: true } },
       { upsert: true },
     );
-  try {
-    await upsert();
-  } catch (error) {
-    if (!isDuplicateKeyError(error)) throw error;
-    await upsert();
-  }
+  await againOnDuplicate(upsert);
 }
 
 /** Begins another history; its barriers are owed until `resetsWritten`. */

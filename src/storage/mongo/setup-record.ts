@@ -6,7 +6,7 @@
 import type { Db, Document } from 'mongodb';
 import type { SetupStep, WantedLayout } from '../../core/ports/store.ts';
 import { ENGINE_COLLECTIONS, engineCollection, type StoredRecord } from './collections.ts';
-import { isDuplicateKeyError } from './driver-errors.ts';
+import { againOnDuplicate } from './driver-errors.ts';
 import { wantedIndexes } from './indexes.ts';
 
 /**
@@ -133,11 +133,6 @@ async function updateRecord(db: Db, update: Document): Promise<void> {
     engineCollection<StoredRecord>(db, 'sync_meta').updateOne({ _id: 'setup' }, update, {
       upsert: true,
     });
-  try {
-    await upsert();
-  } catch (error) {
-    // Another process set up at the same time.
-    if (!isDuplicateKeyError(error)) throw error;
-    await upsert();
-  }
+  // Another process may set up at the same time.
+  await againOnDuplicate(upsert);
 }
