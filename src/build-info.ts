@@ -4,7 +4,7 @@
 declare const __BUILD_DATE__: string | undefined;
 
 /** Version of the package; equal to package.json. */
-export const PACKAGE_VERSION = '0.2.0';
+export const PACKAGE_VERSION = '0.3.0';
 
 /** When schema level 1 was fixed: no build is older. */
 const SCHEMA_DATE = '2026-11-01T00:00:00Z';

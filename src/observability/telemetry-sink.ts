@@ -42,6 +42,11 @@ const HANDLERS: Handlers = {
   'foreign.adopted': onForeignAdopted,
   'capture.state': onCaptureState,
   'capture.caught_up': onCaughtUp,
+  'live.subscribed': onSubscribed,
+  'live.ended': onLiveEnded,
+  'live.published': onPublished,
+  'feed.state': onFeedState,
+  'feed.gap': onFeedGap,
   'retention.pruned': onPruned,
   'clock.held_back': onClockHeldBack,
 };
@@ -181,6 +186,55 @@ function onFullPage(event: EventOf<'full.page'>, { logger, metrics }: TelemetryS
   if (event.first) metrics.fullResyncs.inc();
   if (event.first) logger.info(name, 'full resync begun', facts);
   else logger.debug(name, 'full resync continued', facts);
+}
+
+function onSubscribed(
+  event: EventOf<'live.subscribed'>,
+  { logger, metrics }: TelemetrySinkOptions,
+): void {
+  const { event: name, ...facts } = event;
+  metrics.subscribers.set({ transport: event.transport }, event.open);
+  logger.debug(name, 'a client follows its scope', facts);
+}
+
+/** A reader that is too slow or a failure needs a look; the rest is how connections end. */
+function onLiveEnded(
+  event: EventOf<'live.ended'>,
+  { logger, metrics }: TelemetrySinkOptions,
+): void {
+  const { event: name, cause, ...facts } = event;
+  metrics.subscribers.set({ transport: event.transport }, event.open);
+  metrics.streamsClosed.inc({ reason: event.reason });
+  if (event.reason === 'failed') {
+    logger.error(name, 'live delivery to a client failed', { ...facts, err: cause });
+  } else if (event.reason === 'slow') {
+    logger.warn(name, 'a client read too slowly and was cut off', facts);
+  } else {
+    logger.debug(name, 'a client follows its scope no longer', facts);
+  }
+}
+
+function onPublished(event: EventOf<'live.published'>, { metrics }: TelemetrySinkOptions): void {
+  metrics.streamLag.observe(Math.max(0, event.lag_ms) / 1000);
+  metrics.streamFrames.inc(event.rows * event.subscribers);
+}
+
+function onFeedState(
+  event: EventOf<'feed.state'>,
+  { logger, metrics }: TelemetrySinkOptions,
+): void {
+  const { event: name, state, reason, cause } = event;
+  metrics.feedFollowing.set(state === 'following' ? 1 : 0);
+  const facts = cause === undefined ? { reason } : { reason, err: cause };
+  if (state === 'following') logger.info(name, 'the change feed is followed', facts);
+  else if (reason === 'none') logger.info(name, 'commits are looked for', facts);
+  else logger.warn(name, 'the change feed is gone: commits are looked for until it is back', facts);
+}
+
+function onFeedGap(event: EventOf<'feed.gap'>, { logger, metrics }: TelemetrySinkOptions): void {
+  const { event: name, ...facts } = event;
+  metrics.feedGapRows.inc(event.rows);
+  logger.debug(name, 'rows that the feed left out were read', facts);
 }
 
 function onPruned(

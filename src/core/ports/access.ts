@@ -5,6 +5,8 @@ export interface Identity {
   readonly actor_id: string;
   /** Scopes of the token, at least one. */
   readonly scope_ids: readonly string[];
+  /** When the proof of it ends, ms since 1970, tolerance included; absent = only a new look tells. */
+  readonly expires_ms?: number;
 }
 
 /** What a caller wants to do with a collection. */

@@ -149,3 +149,22 @@ export interface ConflictEntry {
   readonly remote: ConflictSide;
   readonly at_ms: number;
 }
+
+/** Place of a row in its scope. */
+export interface RowPosition {
+  readonly version: Hlc;
+  readonly prev: Hlc | '';
+  readonly seq: number;
+}
+
+/** A row as pull reads it: the fields that decide, and its ready wire text (see `openPullLine`). */
+export interface OplogRead extends RowPosition {
+  readonly bundle_seq: number;
+  readonly ordinal: number;
+  readonly bundle_rows: number;
+  readonly collection: string;
+  readonly doc_id: string | null;
+  readonly operation: Operation;
+  readonly origin: Origin;
+  readonly line: string;
+}

@@ -12,22 +12,23 @@ import type { JsonObject } from '../../protocol/pure/canonical-json.ts';
 import type { RejectionCode } from '../../protocol/pure/error-codes.ts';
 import type { Hlc } from '../../protocol/pure/hlc.ts';
 import type { IdType } from '../../protocol/pure/ids.ts';
+import type { ChangeFeed } from './feed.ts';
 import type { HistoryUpkeep, StoreMeta } from './history.ts';
 import type { ForeignStore } from './foreign.ts';
 import type {
   ConflictEntry,
   DocumentKey,
   DocumentTrace,
-  Operation,
+  OplogRead,
   OplogRow,
-  Origin,
   Receipt,
+  RowPosition,
   ScopeHead,
   StoredDocument,
   Tombstone,
 } from './records.ts';
 
-export type { DocumentKey } from './records.ts';
+export type { DocumentKey, OplogRead, RowPosition } from './records.ts';
 
 /** Who made a mutation, and its id. Looked up over all scopes that the identity holds. */
 export interface ReceiptKey {
@@ -172,25 +173,6 @@ export interface Committed<T> {
   readonly attempts: number;
 }
 
-/** Place of a row in its scope. */
-export interface RowPosition {
-  readonly version: Hlc;
-  readonly prev: Hlc | '';
-  readonly seq: number;
-}
-
-/** A row as pull reads it: the fields that decide, and its ready wire text (see `openPullLine`). */
-export interface OplogRead extends RowPosition {
-  readonly bundle_seq: number;
-  readonly ordinal: number;
-  readonly bundle_rows: number;
-  readonly collection: string;
-  readonly doc_id: string | null;
-  readonly operation: Operation;
-  readonly origin: Origin;
-  readonly line: string;
-}
-
 /** A bounded range of one scope's rows in `seq` order: one read, one batch. */
 export interface RowRange {
   readonly scope_id: string;
@@ -240,6 +222,8 @@ export interface ScopeReads {
   ): Promise<{ head: ScopeHead | null; at: RowPosition | null }>;
   /** The head as the newest primary has it (linearizable), before an answer "stale". */
   confirmHead(scope_id: string): Promise<ScopeHead | null>;
+  /** Heads of these scopes in one read; a scope without a head is left out. */
+  readHeads(scope_ids: readonly string[]): Promise<readonly ScopeHead[]>;
   /** Scope ids in order, after `after`, for operators. */
   listScopes(after: string | null, limit: number): Promise<readonly string[]>;
 }
@@ -339,8 +323,6 @@ export interface StoreCapabilities {
   readonly transactions: 'replica_set' | 'serial' | 'none';
   /** Whether the database expires rows itself or the server prunes in slices. */
   readonly retention: 'ttl' | 'own';
-  /** Whether committed rows are pushed to other processes or must be polled. */
-  readonly change_feed: 'push' | 'poll';
 }
 
 /**
@@ -358,6 +340,8 @@ export interface SyncStore extends ScopeReads, OplogReads, DocumentReads, Upkeep
   readonly capabilities: StoreCapabilities;
   /** Null for a store that no other program writes to. */
   readonly foreign: ForeignStore | null;
+  /** Null where commits must be looked for: heads are then polled. */
+  readonly feed: ChangeFeed | null;
   commitGroup<T>(scope_id: string, group: CommitGroup<T>): Promise<Committed<T>>;
 }
 

@@ -1,6 +1,7 @@
 /** Events that the engine emits after the fact. The core neither logs nor counts. */
 
 import type { StaleReason } from '../../protocol/pure/error-codes.ts';
+import type { LiveEnd, LiveTransport } from './live.ts';
 import type { Origin } from './records.ts';
 
 /** One conflict of a push, for the counter and the log. No documents. */
@@ -74,7 +75,7 @@ export type EngineEvent =
       readonly event: 'resync.required';
       readonly scope_id: string;
       readonly request_id: string;
-      readonly endpoint: 'pull';
+      readonly endpoint: 'pull' | 'stream';
       readonly reason: StaleReason;
       readonly ms: number;
     }
@@ -104,6 +105,46 @@ export type EngineEvent =
     }
   /** Everything that was written until about now was looked at. */
   | { readonly event: 'capture.caught_up' }
+  | {
+      readonly event: 'live.subscribed';
+      readonly scope_id: string;
+      readonly request_id: string;
+      readonly subscription_id: string;
+      readonly transport: LiveTransport;
+      /** Subscriptions of this process with this transport, this one included. */
+      readonly open: number;
+    }
+  | {
+      readonly event: 'live.ended';
+      readonly scope_id: string;
+      readonly request_id: string;
+      readonly subscription_id: string;
+      readonly transport: LiveTransport;
+      readonly open: number;
+      /** `closed`: by the client or its connection. */
+      readonly reason: LiveEnd['kind'] | 'closed';
+      readonly sent: number;
+      readonly ms: number;
+      readonly cause?: unknown;
+    }
+  | {
+      /** A bundle reached the subscribers of its scope in this process. */
+      readonly event: 'live.published';
+      readonly scope_id: string;
+      readonly rows: number;
+      readonly subscribers: number;
+      /** From the bundle's version to now, by this process's clock, ms. */
+      readonly lag_ms: number;
+    }
+  | {
+      readonly event: 'feed.state';
+      readonly state: 'following' | 'polling';
+      /** `none`: the store has no feed. `silent`: rows were committed and not told. */
+      readonly reason: 'opened' | 'none' | 'ended' | 'failed' | 'silent';
+      readonly cause?: unknown;
+    }
+  /** Rows that the feed left out were read from the store. */
+  | { readonly event: 'feed.gap'; readonly scope_id: string; readonly rows: number }
   | { readonly event: 'retention.pruned'; readonly rows: number }
   | { readonly event: 'clock.held_back'; readonly jump_ms: number };
 

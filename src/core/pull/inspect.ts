@@ -10,7 +10,7 @@ import type { Clock } from '../ports/system.ts';
 import { allScopes } from '../scope/all-scopes.ts';
 
 /** What an inspection needs of a store. */
-export type InspectStore = ScopeReads & OplogReads;
+export type InspectStore = Omit<ScopeReads, 'readHeads'> & OplogReads;
 
 /** Which rows are shown. An absent member lets everything pass. */
 export interface InspectFilter {

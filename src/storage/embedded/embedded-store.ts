@@ -147,9 +147,9 @@ class EmbeddedStore implements SyncStore {
     name: 'embedded',
     transactions: 'serial',
     retention: 'own',
-    change_feed: 'poll',
   };
   readonly foreign = null;
+  readonly feed = null;
   readonly #parts: StoreParts;
   readonly #running = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
@@ -180,6 +180,15 @@ class EmbeddedStore implements SyncStore {
 
   async confirmHead(scope_id: string): Promise<ScopeHead | null> {
     return (await this.readScope(scope_id, null)).head;
+  }
+
+  readHeads(scope_ids: readonly string[]): Promise<readonly ScopeHead[]> {
+    return this.#probe((probe) =>
+      scope_ids.flatMap((scope_id) => {
+        const head = findHead(probe, scope_id);
+        return head === undefined ? [] : [decodeHead(scope_id, head)];
+      }),
+    );
   }
 
   listScopes(after: string | null, limit: number): Promise<readonly string[]> {

@@ -51,6 +51,18 @@ export async function confirmHead(db: Db, scope_id: string): Promise<ScopeHead |
   return found && headFrom(found);
 }
 
+/** Heads of these scopes. */
+export async function readHeads(
+  db: Db,
+  scope_ids: readonly string[],
+): Promise<readonly ScopeHead[]> {
+  if (scope_ids.length === 0) return [];
+  const found = await engineCollection<StoredHead>(db, 'sync_scopes')
+    .find({ _id: { $in: [...scope_ids] } }, { batchSize: scope_ids.length + 1 })
+    .toArray();
+  return found.map(headFrom);
+}
+
 /** Scope ids in order. */
 export async function listScopes(
   db: Db,

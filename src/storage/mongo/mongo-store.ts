@@ -14,6 +14,7 @@ import {
   findReceipts,
   firstRow,
   listScopes,
+  readHeads,
   readDocuments,
   readRows,
   readScope,
@@ -53,7 +54,6 @@ const CAPABILITIES: StoreCapabilities = {
   name: 'mongo',
   transactions: 'replica_set',
   retention: 'ttl',
-  change_feed: 'push',
 };
 
 /** Connects. Throws `StoreError` in under 10 s when the database cannot be reached or used. */
@@ -104,10 +104,12 @@ function storeOver(context: CommitContext, foreign: ForeignStore): OpenStore {
   return {
     capabilities: CAPABILITIES,
     foreign,
+    feed: null,
     scope_writes: createScopeWrites(context),
     commitGroup: (scope_id, group) => commitGroup(context, scope_id, group),
     readScope: (scope_id, since) => guarded(() => readScope(db, scope_id, since)),
     confirmHead: (scope_id) => guarded(() => confirmHead(db, scope_id)),
+    readHeads: (scope_ids) => guarded(() => readHeads(db, scope_ids)),
     listScopes: (after, limit) => guarded(() => listScopes(db, after, limit)),
     readRows: (range) => guarded(() => readRows(db, range)),
     firstRow: (scope_id) => guarded(() => firstRow(db, scope_id)),

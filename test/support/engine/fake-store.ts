@@ -30,6 +30,7 @@ import type {
 } from '../../../src/core/ports/store.ts';
 import { fullLine, tombstoneLine } from '../../../src/protocol/full.ts';
 import type { Hlc } from '../../../src/protocol/pure/hlc.ts';
+import type { ChangeFeed } from '../../../src/core/ports/feed.ts';
 import type { FakeClock } from './fake-system.ts';
 import { head as headOf, readOf } from './records.ts';
 
@@ -61,6 +62,7 @@ export class FakeStore {
   /** Most lines of one batch of a walk. */
   batch_lines = Number.POSITIVE_INFINITY;
   readonly clock: FakeClock;
+  feed: ChangeFeed | null = null;
 
   constructor(clock: FakeClock) {
     this.clock = clock;
@@ -135,6 +137,11 @@ export class FakeStore {
     await this.#enter('readScope');
     const at = this.#rows(scope_id).find((row) => row.version === since);
     return { head: this.heads.get(scope_id) ?? null, at: at === undefined ? null : position(at) };
+  }
+
+  async readHeads(scope_ids: readonly string[]): Promise<readonly ScopeHead[]> {
+    await this.#enter('readHeads');
+    return scope_ids.flatMap((scope_id) => this.heads.get(scope_id) ?? []);
   }
 
   async confirmHead(scope_id: string): Promise<ScopeHead | null> {

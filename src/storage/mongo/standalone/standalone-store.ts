@@ -17,7 +17,6 @@ const CAPABILITIES: StoreCapabilities = {
   name: 'mongo',
   transactions: 'none',
   retention: 'ttl',
-  change_feed: 'poll',
 };
 
 /** The members that differ. */
