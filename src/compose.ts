@@ -131,6 +131,7 @@ async function assemble(parts: Parts, access: Access): Promise<Product> {
   const engine = createEngine(parts, access);
   const state = { draining: false };
   const { createRequestLog } = await import('./observability/request-log.ts');
+  engine.live.start();
   const stopRetention = startRetention(parts);
   const stopCapture = startCapture(engine, config);
   if (!config.push.enabled) {
@@ -155,6 +156,7 @@ async function assemble(parts: Parts, access: Access): Promise<Product> {
     stopAccepting() {
       if (!state.draining) logger.info('server.draining', 'server finishes its requests');
       state.draining = true;
+      void engine.live.drain();
     },
     async close() {
       await engine.drain();

@@ -10,6 +10,7 @@ import type { RequestContext } from './context.ts';
 import { describeCapabilities } from './capabilities.ts';
 import { Adoption } from './foreign/adoption.ts';
 import { HybridClock } from './hybrid-clock.ts';
+import { LiveHub } from './live/hub.ts';
 import type { EngineOptions } from './parts.ts';
 import type { FullAnswer, PullAnswer } from './pull/answers.ts';
 import { serveFull } from './pull/full-resync.ts';
@@ -41,6 +42,8 @@ const PUSH_DISABLED_RETRY_SECONDS = 60;
 /** The engine. Safe for any number of concurrent calls; `drain` before closing the store. */
 export class SyncEngine {
   readonly #parts: ScopeWriteParts;
+  /** E14, E15. Live delivery; it follows the feed once it was started. */
+  readonly live: LiveHub;
   #draining = false;
   #running = 0;
   readonly #waitingForIdle: (() => void)[] = [];
@@ -54,6 +57,7 @@ export class SyncEngine {
       clients: new SeenClients(options.store, options.system.clock),
       turns: new ScopeTurns(),
     };
+    this.live = new LiveHub(options);
   }
 
   /** Adoption and capture; null for a store that no other program writes to. */
@@ -109,9 +113,10 @@ export class SyncEngine {
     return describeCapabilities(this.#parts, context);
   }
 
-  /** Refuses new work with 503 and resolves when nothing is running. */
+  /** Refuses new work with 503, ends live delivery, and resolves when nothing is running. */
   async drain(): Promise<void> {
     this.#draining = true;
+    await this.live.drain();
     if (this.#running === 0) return;
     await new Promise<void>((resolve) => {
       this.#waitingForIdle.push(resolve);

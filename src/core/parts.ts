@@ -37,6 +37,8 @@ export interface EngineOptions {
   readonly receipt_lifetime_ms: number;
   /** Sanitised to at most 4 characters and put in front of the random node id; "" for none. */
   readonly node_prefix: string;
+  /** How long a live reader may take nothing while there is something to take, ms; default 10 s. */
+  readonly slow_reader_ms?: number;
   readonly app_name: string;
   readonly server_version: string;
 }

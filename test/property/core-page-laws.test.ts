@@ -5,7 +5,7 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { cutPage } from '../../src/core/pull/cut-page.ts';
 import { chainFault } from '../../src/core/pull/staleness.ts';
-import type { PullChange } from '../../src/protocol/pull.ts';
+import { closePullLine, type PullChange } from '../../src/protocol/pull.ts';
 import { ZERO_HLC } from '../../src/protocol/pure/hlc.ts';
 import { chain } from '../support/engine/records.ts';
 import { checkLaw } from '../support/law.ts';
@@ -33,7 +33,9 @@ test('[PL-4] no page holds part of a bundle without its end, and pages in a row 
       const last = rows[page.last_seq - 1];
       assert.equal(last?.version, page.last_version);
       assert.equal(last?.ordinal, (last?.bundle_rows ?? 0) - 1, 'it ends with a bundle');
-      const changes = page.changes.map((text) => JSON.parse(text) as PullChange);
+      const changes = page.rows.map(
+        ({ row, bundle_end }) => JSON.parse(closePullLine(row.line, bundle_end)) as PullChange,
+      );
       changes.forEach((one, i) => {
         assert.equal(one.bundle_end, one.bundle_seq !== changes[i + 1]?.bundle_seq);
       });

@@ -36,11 +36,18 @@ export class SharedFrame implements ChangeFrame {
 /** A row in the memory of a scope, with its two frames: at the end of its bundle, and inside. */
 export class LiveRow {
   readonly row: OplogRead;
+  #client: { readonly client_id: string | null } | undefined;
   #last: SharedFrame | undefined;
   #inner: SharedFrame | undefined;
 
   constructor(row: OplogRead) {
     this.row = row;
+  }
+
+  /** The device that made it, which only the row's wire text holds; null when unknown. */
+  get client_id(): string | null {
+    this.#client ??= JSON.parse(closePullLine(this.row.line, true)) as { client_id: string | null };
+    return this.#client.client_id;
   }
 
   frame(bundle_end: boolean): SharedFrame {

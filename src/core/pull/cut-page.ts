@@ -1,6 +1,5 @@
 /** Cuts a page out of the rows that were read: whole bundles, within limit and bytes. Pure. */
 
-import { closePullLine } from '../../protocol/pull.ts';
 import type { Hlc } from '../../protocol/pure/hlc.ts';
 import type { OplogRead } from '../ports/store.ts';
 
@@ -12,9 +11,15 @@ export interface CutOptions {
   readonly visible: ReadonlySet<string>;
 }
 
-/** A page: texts to deliver, the last scanned row, and reset rows of visible collections in it. */
+/** A row of a page. `bundle_end`: no later row of its bundle is delivered [PL-5]. */
+export interface CutRow {
+  readonly row: OplogRead;
+  readonly bundle_end: boolean;
+}
+
+/** A page: rows to deliver, the last scanned row, and reset rows of visible collections in it. */
 export interface Cut {
-  readonly changes: readonly string[];
+  readonly rows: readonly CutRow[];
   readonly last_version: Hlc;
   readonly last_seq: number;
   readonly reset: readonly string[];
@@ -32,7 +37,7 @@ export function cutPage(rows: readonly OplogRead[], options: CutOptions): Cut | 
   const last = scanned[end - 1] as OplogRead;
   const reset = scanned.filter((r) => r.operation === 'reset' && options.visible.has(r.collection));
   return {
-    changes: texts(scanned.filter((row) => delivered(row, options))),
+    rows: withEnds(scanned.filter((row) => delivered(row, options))),
     last_version: last.version,
     last_seq: last.seq,
     reset: [...new Set(reset.map((row) => row.collection))],
@@ -61,7 +66,7 @@ function delivered(row: OplogRead, options: CutOptions): boolean {
   return row.operation !== 'reset' && options.visible.has(row.collection);
 }
 
-/** Closes the texts; the last delivered row of each bundle carries `bundle_end` [PL-5]. */
-function texts(rows: readonly OplogRead[]): readonly string[] {
-  return rows.map((row, i) => closePullLine(row.line, row.bundle_seq !== rows[i + 1]?.bundle_seq));
+/** The last delivered row of each bundle says so. */
+function withEnds(rows: readonly OplogRead[]): readonly CutRow[] {
+  return rows.map((row, i) => ({ row, bundle_end: row.bundle_seq !== rows[i + 1]?.bundle_seq }));
 }

@@ -26,7 +26,7 @@ export class FakeClock implements Clock {
     return this.mono;
   }
 
-  sleep(ms: number): Promise<void> {
+  sleep(ms: number, _signal?: AbortSignal): Promise<void> {
     this.slept.push(ms);
     this.pass(ms);
     this.onSleep();

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { cutPage } from '../../../../src/core/pull/cut-page.ts';
-import type { PullChange } from '../../../../src/protocol/pull.ts';
+import { closePullLine, type PullChange } from '../../../../src/protocol/pull.ts';
 import { chain, hlc } from '../../../support/engine/records.ts';
 
 function cut(
@@ -17,7 +17,9 @@ function cut(
     visible: new Set(visible),
   });
   if (page === undefined) return undefined;
-  const changes = page.changes.map((text) => JSON.parse(text) as PullChange);
+  const changes = page.rows.map(
+    ({ row, bundle_end }) => JSON.parse(closePullLine(row.line, bundle_end)) as PullChange,
+  );
   return { ...page, changes, ids: changes.map(({ doc_id }) => doc_id).join(' ') };
 }
 

@@ -1,0 +1,121 @@
+/**
+ * Pages for subscribers whose place has left the memory of their scope. They are read with the code of
+ * pull, so that staleness is judged in one place; who is at the same place shares one read.
+ */
+
+import type { PullStale } from '../../protocol/pull.ts';
+import { type Hlc, ZERO_HLC } from '../../protocol/pure/hlc.ts';
+import type { Clock } from '../ports/system.ts';
+import { staleBody } from '../pull/pull.ts';
+import { type PageCore, type PageRequest, readPage } from '../pull/read-page.ts';
+import {
+  REPLAY_BYTES,
+  REPLAY_KEPT_BYTES,
+  REPLAY_KEPT_MS,
+  REPLAY_READS_MAX,
+  REPLAY_ROWS,
+} from './live-limits.ts';
+import type { Place } from './scope-rows.ts';
+import { SharedFrame } from './shared-frame.ts';
+
+/** A page for any number of readers. `end` is the last scanned row: the place after the page. */
+export type ReplayPage =
+  | { readonly kind: 'rows'; readonly frames: readonly SharedFrame[]; readonly end: Place }
+  | { readonly kind: 'stale'; readonly stale: PullStale };
+
+interface Kept {
+  readonly page: Promise<ReplayPage>;
+  bytes: number;
+  until: number;
+}
+
+/** Reads pages, each once for all who ask for it at about the same time. */
+export class ReplayPages {
+  readonly #core: PageCore;
+  readonly #clock: Pick<Clock, 'monotonic'>;
+  /** In the order in which they were asked for. */
+  readonly #pages = new Map<string, Kept>();
+  #bytes = 0;
+  #reading = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(core: PageCore, clock: Pick<Clock, 'monotonic'>) {
+    const pull_max_bytes = Math.min(core.limits.pull_max_bytes, REPLAY_BYTES);
+    this.#core = { ...core, limits: { ...core.limits, pull_max_bytes } };
+    this.#clock = clock;
+  }
+
+  /** The page after `since`. Throws `StoreError`. */
+  read(request: Omit<PageRequest, 'limit'>): Promise<ReplayPage> {
+    this.forget();
+    const { scope_id, since, collections, epoch } = request;
+    const key = JSON.stringify([scope_id, since, collections, epoch]);
+    const known = this.#pages.get(key);
+    if (known !== undefined) return known.page;
+    const kept: Kept = { page: this.#read(request), bytes: 0, until: Number.POSITIVE_INFINITY };
+    this.#pages.set(key, kept);
+    void kept.page.then(
+      (page) => this.#keep(key, kept, page),
+      () => this.#pages.delete(key),
+    );
+    return kept.page;
+  }
+
+  /** Lets go of pages whose time is over. */
+  forget(): void {
+    const now = this.#clock.monotonic();
+    for (const [key, kept] of this.#pages) {
+      if (kept.until > now && this.#bytes <= REPLAY_KEPT_BYTES) continue;
+      if (kept.until === Number.POSITIVE_INFINITY) continue;
+      this.#pages.delete(key);
+      this.#bytes -= kept.bytes;
+    }
+  }
+
+  /** An answer about the head is true only for those who asked before it: it is not kept. */
+  #keep(key: string, kept: Kept, page: ReplayPage): void {
+    if (page.kind === 'stale' || page.frames.length === 0) {
+      this.#pages.delete(key);
+      return;
+    }
+    kept.bytes = page.frames.reduce((sum, { row }) => sum + row.line.length, 0);
+    kept.until = this.#clock.monotonic() + REPLAY_KEPT_MS;
+    this.#bytes += kept.bytes;
+  }
+
+  async #read(request: Omit<PageRequest, 'limit'>): Promise<ReplayPage> {
+    await this.#takeTurn();
+    try {
+      const found = await readPage(this.#core, { ...request, limit: REPLAY_ROWS });
+      if (found.kind === 'stale') {
+        return { kind: 'stale', stale: staleBody(this.#core, found, request.collections) };
+      }
+      const { cut, head } = found;
+      if (cut === null) return { kind: 'rows', frames: [], end: placeOf(head) };
+      return {
+        kind: 'rows',
+        frames: cut.rows.map(({ row, bundle_end }) => new SharedFrame(row, bundle_end)),
+        end: { version: cut.last_version, seq: cut.last_seq },
+      };
+    } finally {
+      this.#reading -= 1;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  async #takeTurn(): Promise<void> {
+    while (this.#reading >= REPLAY_READS_MAX) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+      });
+    }
+    this.#reading += 1;
+  }
+}
+
+/** The place of a head. */
+export function placeOf(
+  head: { readonly head_version: Hlc | ''; readonly head_seq: number } | null,
+): Place {
+  return { version: head?.head_version || ZERO_HLC, seq: head?.head_seq ?? 0 };
+}

@@ -1,0 +1,333 @@
+/**
+ * One subscriber: a place in the scope's chain and a sink. Every step gives the sink the row after the
+ * place, from memory or from the store, so that nothing can be left out or repeated [LD-1].
+ */
+
+import { type Hlc, ZERO_HLC } from '../../protocol/pure/hlc.ts';
+import type { PullStale } from '../../protocol/pull.ts';
+import type { RequestContext } from '../context.ts';
+import type {
+  LiveEnd,
+  LiveRequest,
+  LiveSink,
+  LiveSubscriber,
+  LiveSubscription,
+} from '../ports/live.ts';
+import type { OplogRead } from '../ports/records.ts';
+import { StoreError } from '../ports/store.ts';
+import type { Clock } from '../ports/system.ts';
+import type { ReplayPage } from './replay-pages.ts';
+import type { ChannelMember, ScopeChannel } from './scope-channel.ts';
+import type { Place, ScopeRows } from './scope-rows.ts';
+import { LiveRow, type SharedFrame } from './shared-frame.ts';
+
+/** What a subscription works with. */
+export interface SubscriptionParts {
+  readonly subscription_id: string;
+  readonly context: RequestContext;
+  readonly request: LiveRequest;
+  /** Names that the caller may read. */
+  readonly collections: readonly string[];
+  readonly sink: LiveSink;
+  readonly channel: ScopeChannel;
+  readonly clock: Pick<Clock, 'now' | 'monotonic' | 'sleep'>;
+  /** True when the client knows another history than the store's. */
+  readonly epoch_changed: boolean;
+  readPage(since: Hlc): Promise<ReplayPage>;
+  /** The answer to a client that cannot go on. */
+  stale(reason: 'epoch_changed' | 'collection_reset', head: Place, reset?: string): PullStale;
+  onEnded(subscription: Subscription, reason: LiveEnd['kind'] | 'closed', cause?: unknown): void;
+}
+
+/** Pause after a page could not be read, ms. */
+const RETRY_MS = 1_000;
+
+/** See the file's comment. */
+export class Subscription implements LiveSubscription, ChannelMember {
+  readonly subscription_id: string;
+  readonly collections: readonly string[];
+  readonly started_ms: number;
+  readonly started: number;
+  sent = 0;
+  readonly #parts: SubscriptionParts;
+  readonly #visible: ReadonlySet<string>;
+  #state: 'starting' | 'replaying' | 'live' | 'ended' = 'starting';
+  /** `seq` is unknown until the place was found. */
+  #place: { readonly version: Hlc | ''; readonly seq: number | undefined } | undefined;
+  #caughtUp = false;
+  #writing = false;
+  #stalled_at: number | undefined;
+  #untaken = 0;
+  #resumed: (() => void) | undefined;
+
+  constructor(parts: SubscriptionParts) {
+    this.#parts = parts;
+    this.subscription_id = parts.subscription_id;
+    this.collections = parts.collections;
+    this.#visible = new Set(parts.collections);
+    this.started_ms = parts.clock.now();
+    this.started = parts.clock.monotonic();
+  }
+
+  get context(): RequestContext {
+    return this.#parts.context;
+  }
+
+  get request(): LiveRequest {
+    return this.#parts.request;
+  }
+
+  get channel(): ScopeChannel {
+    return this.#parts.channel;
+  }
+
+  get position(): Hlc | null {
+    return this.#place === undefined ? null : this.#place.version || ZERO_HLC;
+  }
+
+  get buffered_bytes(): number {
+    return this.#parts.sink.buffered_bytes;
+  }
+
+  resume(): void {
+    this.#stalled_at = undefined;
+    this.#resumed?.();
+    this.wake();
+  }
+
+  close(): void {
+    this.#finish('closed');
+  }
+
+  /** Ends it and tells the sink. */
+  end(end: LiveEnd): void {
+    if (!this.#finish(end.kind, end.kind === 'failed' ? end.cause : undefined)) return;
+    this.#parts.sink.ended(end);
+  }
+
+  /** How long the reader has taken nothing although there is something to take, ms. Bytes taken count. */
+  stalledFor(now: number): number {
+    const { buffered_bytes } = this;
+    if (this.#stalled_at !== undefined && buffered_bytes < this.#untaken) this.#stalled_at = now;
+    this.#untaken = buffered_bytes;
+    return this.#stalled_at === undefined ? 0 : now - this.#stalled_at;
+  }
+
+  describe(): LiveSubscriber {
+    const { request, context, clock, channel } = this.#parts;
+    const tip = channel.rows?.tip;
+    const seq = this.#place?.seq;
+    return {
+      subscription_id: this.subscription_id,
+      transport: request.transport,
+      mode: request.mode,
+      actor_id: context.identity.actor_id,
+      client_id: request.client_id,
+      collections: this.collections,
+      state: this.#state === 'ended' ? 'live' : this.#state,
+      position: this.position,
+      behind_rows: tip === undefined || seq === undefined ? null : Math.max(0, tip.seq - seq),
+      buffered_bytes: this.buffered_bytes,
+      stalled_ms:
+        this.#stalled_at === undefined ? 0 : Math.round(clock.monotonic() - this.#stalled_at),
+      sent: this.sent,
+      since_ms: this.started_ms,
+    };
+  }
+
+  /** Goes as far as memory, sink and history allow. Does nothing while that is already going on. */
+  wake(): void {
+    const { rows } = this.#parts.channel;
+    if (rows === undefined || this.#state === 'ended' || this.#writing) return;
+    this.#writing = true;
+    try {
+      if (this.#state === 'starting') this.#begin(rows);
+      if (this.#state === 'live') this.#goOn(rows);
+    } catch (error) {
+      this.end({ kind: 'failed', cause: error });
+    } finally {
+      this.#writing = false;
+    }
+  }
+
+  #begin(rows: ScopeRows): void {
+    const { request, sink, epoch_changed } = this.#parts;
+    const { since } = request;
+    const { tip } = rows;
+    this.#place = since === null ? tip : (rows.find(since) ?? { version: since, seq: undefined });
+    this.#state = 'live';
+    sink.subscribed(this.position as Hlc, tip.version || ZERO_HLC);
+    if (epoch_changed) this.end({ kind: 'resync', stale: this.#parts.stale('epoch_changed', tip) });
+  }
+
+  #goOn(rows: ScopeRows): void {
+    while (this.#state === 'live') {
+      const next = this.#next(rows);
+      if (next === 'none') {
+        this.#sayCaughtUp();
+        return;
+      }
+      if (!this.#isReady()) return;
+      if (next === 'elsewhere') void this.#replay();
+      else if (this.#parts.request.mode === 'hints') this.#hint(rows);
+      else this.#deliver(rows, next);
+    }
+  }
+
+  /** The row after the place; `elsewhere` when only the store can tell. */
+  #next(rows: ScopeRows): LiveRow | 'none' | 'elsewhere' {
+    const { version, seq } = this.#place as Place;
+    if (seq === undefined) return 'elsewhere';
+    if (seq > rows.tip.seq) {
+      // Replay has read further than the memory is.
+      this.#parts.channel.want(seq);
+      return 'none';
+    }
+    return rows.holds({ version, seq }) ? (rows.after({ version, seq }) ?? 'none') : 'elsewhere';
+  }
+
+  #deliver(rows: ScopeRows, next: LiveRow): void {
+    const { row } = next;
+    if (this.#shows(row)) {
+      const last = rows.lastShown(row, (one) => this.#shows(one));
+      this.#write(next.frame(last === next));
+    } else if (this.#isBarrier(row)) {
+      this.#endAtBarrier(rows, row);
+      return;
+    }
+    this.#place = row;
+  }
+
+  /** Only the newest bundle is told, however many there were. `earlier` is shown when no row is. */
+  #hint(rows: ScopeRows, earlier?: LiveRow): void {
+    let newest = earlier;
+    for (let one = rows.after(this.#place as Place); one !== undefined; one = rows.after(one.row)) {
+      if (this.#isBarrier(one.row)) {
+        this.#endAtBarrier(rows, one.row);
+        return;
+      }
+      if (this.#shows(one.row)) newest = one;
+    }
+    this.#place = rows.tip;
+    if (newest !== undefined) this.#writeHint(rows, newest);
+  }
+
+  #writeHint(rows: ScopeRows, { row, client_id }: LiveRow): void {
+    const last = rows.lastShown(row, () => true);
+    this.sent += 1;
+    this.#parts.sink.hint({
+      bundle_seq: row.bundle_seq,
+      last_version: (last?.row ?? row).version,
+      client_id,
+      row_count: row.bundle_rows,
+    });
+  }
+
+  #endAtBarrier(rows: ScopeRows, row: OplogRead): void {
+    const stale = this.#parts.stale('collection_reset', rows.tip, row.collection);
+    this.end({ kind: 'resync', stale });
+  }
+
+  /** Reads on from the store until the place is in memory. Keeps nothing while the reader is slow. */
+  async #replay(): Promise<void> {
+    this.#state = 'replaying';
+    try {
+      while (this.#isReplaying()) {
+        if (!this.#isReady()) await this.#untilResumed();
+        else if (await this.#replayPage()) break;
+      }
+    } catch (error) {
+      this.end({ kind: 'failed', cause: error });
+      return;
+    }
+    if (!this.#isReplaying()) return;
+    this.#state = 'live';
+    this.wake();
+  }
+
+  /** One page, or the part of it that the sink takes. True when the memory can go on. */
+  async #replayPage(): Promise<boolean> {
+    const { version } = this.#place as Place;
+    const page = await this.#readPage(version || ZERO_HLC);
+    if (page === undefined || !this.#isReplaying()) return false;
+    if (page.kind === 'stale') {
+      this.end({ kind: 'resync', stale: page.stale });
+      return false;
+    }
+    if (this.#parts.request.mode === 'hints') return this.#hintAtPage(page.frames);
+    for (const frame of page.frames) {
+      if (!this.#isReady()) return false;
+      this.#write(frame);
+      this.#place = frame.row;
+    }
+    this.#place = page.end;
+    const { rows } = this.#parts.channel;
+    return rows !== undefined && (page.end.seq >= rows.tip.seq || rows.holds(page.end));
+  }
+
+  /** The history reaches back, so every row in memory is above the client's place. */
+  #hintAtPage(frames: readonly SharedFrame[]): boolean {
+    const { rows } = this.#parts.channel;
+    if (rows === undefined) return false;
+    const last = frames.at(-1);
+    this.#place = rows.floor;
+    this.#hint(rows, last === undefined ? undefined : new LiveRow(last.row));
+    return true;
+  }
+
+  /** Undefined when it could not be read now: the database may come back. */
+  async #readPage(since: Hlc): Promise<ReplayPage | undefined> {
+    try {
+      return await this.#parts.readPage(since);
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.kind === 'failed') throw error;
+      await this.#parts.clock.sleep(RETRY_MS);
+      return undefined;
+    }
+  }
+
+  async #untilResumed(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#resumed = resolve;
+    });
+    this.#resumed = undefined;
+  }
+
+  #write(frame: SharedFrame): void {
+    this.sent += 1;
+    this.#parts.sink.change(frame);
+  }
+
+  #sayCaughtUp(): void {
+    if (this.#caughtUp) return;
+    this.#caughtUp = true;
+    this.#parts.sink.caughtUp(this.position as Hlc);
+  }
+
+  #isReady(): boolean {
+    const { sink, clock } = this.#parts;
+    if (sink.ready) return true;
+    this.#stalled_at ??= clock.monotonic();
+    return false;
+  }
+
+  #isReplaying(): boolean {
+    return this.#state === 'replaying';
+  }
+
+  #shows(row: OplogRead): boolean {
+    return row.operation !== 'reset' && this.#visible.has(row.collection);
+  }
+
+  #isBarrier(row: OplogRead): boolean {
+    return row.operation === 'reset' && this.#visible.has(row.collection);
+  }
+
+  #finish(reason: LiveEnd['kind'] | 'closed', cause?: unknown): boolean {
+    if (this.#state === 'ended') return false;
+    this.#state = 'ended';
+    this.#resumed?.();
+    this.#parts.onEnded(this, reason, cause);
+    return true;
+  }
+}

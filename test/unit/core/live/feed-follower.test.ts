@@ -1,0 +1,158 @@
+/** Following the feed: opened again after every way of breaking, polled meanwhile, watched for silence. */
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { followFeed } from '../../../../src/core/live/feed-follower.ts';
+import { POLL_EVERY_MS, WATCHDOG_EVERY_MS } from '../../../../src/core/live/live-limits.ts';
+import type { ChangeFeed, FeedListener } from '../../../../src/core/ports/feed.ts';
+import type { EngineEvent } from '../../../../src/core/ports/telemetry.ts';
+import { FakeClock } from '../../../support/engine/fake-system.ts';
+
+/** A clock that a script drives: each sleep runs its next step, and the last one stops everything. */
+function scripted(steps: ((at: Following) => void)[]): Following {
+  const clock = new FakeClock();
+  const stop = new AbortController();
+  const at: Following = { clock, stop, listeners: [], log: [], events: [], looks: [], open: [] };
+  clock.sleep = async (ms, signal) => {
+    at.log.push(`sleep ${ms}`);
+    clock.pass(ms);
+    const step = steps.shift();
+    if (step === undefined) stop.abort();
+    else step(at);
+    if (signal?.aborted === true) at.log.push('woken');
+  };
+  return at;
+}
+
+interface Following {
+  readonly clock: FakeClock;
+  readonly stop: AbortController;
+  readonly listeners: FeedListener[];
+  readonly log: string[];
+  readonly events: EngineEvent[];
+  /** Answers of the next looks; false without one. */
+  readonly looks: boolean[];
+  /** Failures of the next openings. */
+  readonly open: (Error | undefined)[];
+}
+
+async function run(at: Following, withFeed = true): Promise<void> {
+  const feed: ChangeFeed = {
+    open: async (listener) => {
+      const failure = at.open.shift();
+      at.log.push(failure === undefined ? 'open' : 'refused');
+      if (failure !== undefined) throw failure;
+      at.listeners.push(listener);
+      return {
+        close: async () => {
+          at.log.push('close');
+        },
+      };
+    },
+  };
+  await followFeed(
+    {
+      feed: withFeed ? feed : null,
+      clock: at.clock,
+      telemetry: { emit: (event) => at.events.push(event) },
+      target: {
+        tell: (scope_id, rows) => at.log.push(`tell ${scope_id} ${rows.length}`),
+        look: async () => {
+          at.log.push('look');
+          return at.looks.shift() ?? false;
+        },
+        feedOpened: () => at.log.push('opened'),
+      },
+    },
+    at.stop.signal,
+  );
+}
+
+const states = (at: Following) =>
+  at.events.map((one) => (one.event === 'feed.state' ? `${one.state} ${one.reason}` : one.event));
+
+test('[LD-5] without a feed the heads are polled', async () => {
+  const at = scripted([() => {}, () => {}]);
+  await run(at, false);
+  const poll = `sleep ${POLL_EVERY_MS}`;
+  assert.deepEqual(at.log, ['look', poll, 'look', poll, 'look', poll, 'woken']);
+  assert.deepEqual(states(at), ['polling none']);
+});
+
+test('[LD-5] a feed is looked after: at once, and every five seconds', async () => {
+  const at = scripted([({ listeners }) => listeners[0]?.rows('red', [])]);
+  await run(at);
+  const wait = `sleep ${WATCHDOG_EVERY_MS}`;
+  assert.deepEqual(at.log, [
+    'open',
+    'opened',
+    'look',
+    wait,
+    'tell red 0',
+    'look',
+    wait,
+    'woken',
+    'close',
+  ]);
+  assert.deepEqual(states(at), ['following opened']);
+});
+
+test('[LD-5] a feed that ends is closed and opened again; heads are polled meanwhile', async () => {
+  const broken = new Error('cut');
+  const at = scripted([
+    ({ listeners }) => listeners[0]?.ended(broken),
+    () => {},
+    () => {},
+    () => {},
+  ]);
+  await run(at);
+  assert.deepEqual(at.log.slice(3, 12), [
+    `sleep ${WATCHDOG_EVERY_MS}`,
+    'woken',
+    'close',
+    'look',
+    `sleep ${POLL_EVERY_MS}`,
+    'look',
+    `sleep ${POLL_EVERY_MS}`,
+    'open',
+    'opened',
+  ]);
+  assert.deepEqual(states(at), ['following opened', 'polling ended', 'following opened']);
+  const ended = at.events[1];
+  assert.equal(ended?.event === 'feed.state' ? ended.cause : undefined, broken);
+});
+
+test('[LD-5] a feed that is silent about a commit is opened anew', async () => {
+  const at = scripted([() => {}, () => {}, () => {}, () => {}]);
+  at.looks.push(false, true);
+  await run(at);
+  assert.deepEqual(states(at).slice(0, 3), [
+    'following opened',
+    'polling silent',
+    'following opened',
+  ]);
+  assert.equal(at.log.filter((line) => line === 'open').length, 2);
+});
+
+test('[LD-5] a feed that cannot be opened is tried again at growing distances', async () => {
+  const at = scripted(Array.from({ length: 60 }, () => () => {}));
+  at.open.push(...Array.from({ length: 20 }, () => new Error('no')));
+  await run(at);
+  const gaps: number[] = [];
+  let polls = 0;
+  for (const line of at.log) {
+    if (line === 'look') polls += 1;
+    if (line === 'refused') gaps.push(polls);
+  }
+  const between = gaps.slice(1).map((count, i) => count - (gaps[i] ?? 0));
+  assert.deepEqual(between, [2, 4, 8, 16, 20]);
+});
+
+test('[LD-5] stopping while the feed is being opened closes it', async () => {
+  const at = scripted([]);
+  const running = run(at);
+  at.stop.abort();
+  await running;
+  assert.equal(at.log.filter((line) => line === 'close').length, 1);
+  assert.equal(at.log.includes(`sleep ${POLL_EVERY_MS}`), false);
+});
