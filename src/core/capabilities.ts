@@ -31,6 +31,7 @@ export function describeCapabilities(
       push: options.push_enabled !== false,
       pull: true,
       full: true,
+      status: true,
       atomic_bundle: true,
       live: false,
     },

@@ -2,6 +2,7 @@
 
 import type { FullQuery } from '../protocol/full.ts';
 import type { PullQuery } from '../protocol/pull.ts';
+import type { ScopeStatus, StatusQuery } from '../protocol/scope-status.ts';
 import { SyncError } from '../protocol/errors.ts';
 import type { PushRequest } from '../protocol/push.ts';
 import type { ServerChangesRequest } from '../protocol/server-changes.ts';
@@ -15,6 +16,7 @@ import type { EngineOptions } from './parts.ts';
 import type { FullAnswer, PullAnswer } from './pull/answers.ts';
 import { serveFull } from './pull/full-resync.ts';
 import { servePull } from './pull/pull.ts';
+import { readStatus } from './pull/status.ts';
 import { commitPushes } from './push/commit-pushes.ts';
 import { CommitQueue } from './push/commit-queue.ts';
 import { type PushAnswer, pushChanges } from './push/push.ts';
@@ -106,6 +108,11 @@ export class SyncEngine {
   /** E07. One page. */
   full(context: RequestContext, query: FullQuery): Promise<FullAnswer> {
     return this.#guard(() => serveFull(this.#parts, context, query));
+  }
+
+  /** E11. Reads the same few rows however much the scope holds. */
+  status(context: RequestContext, query: StatusQuery): Promise<ScopeStatus> {
+    return this.#guard(() => readStatus(this.#parts, context, query));
   }
 
   /** E01. */

@@ -18,6 +18,7 @@ import { healthRoute, indexRoute, metricsRoute, readyRoute } from './routes/oper
 import { pullRoute } from './routes/pull.ts';
 import { pushRoute } from './routes/push.ts';
 import { serverChangesRoute } from './routes/server-changes.ts';
+import { statusPostRoute, statusRoute } from './routes/status.ts';
 
 export type { AppOptions } from './route.ts';
 
@@ -29,6 +30,8 @@ export const ROUTES: readonly Route[] = [
   pushRoute,
   pullRoute,
   fullRoute,
+  statusRoute,
+  statusPostRoute,
   capabilitiesRoute,
   serverChangesRoute,
   healthRoute,

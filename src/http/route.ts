@@ -30,7 +30,7 @@ export interface MetricsPage {
 export interface AppOptions {
   readonly engine: Pick<
     SyncEngine,
-    'epoch' | 'push' | 'writeServerChanges' | 'pull' | 'full' | 'capabilities'
+    'epoch' | 'push' | 'writeServerChanges' | 'pull' | 'full' | 'status' | 'capabilities'
   >;
   readonly access: Pick<Access, 'authenticate'>;
   readonly limits: HttpLimits;

@@ -47,7 +47,9 @@ export const AnswerHeaders = z.object({
   [HEADER_PROTOCOL]: z.literal(PROTOCOL_VERSION).describe('Protocol version of the server'),
   [HEADER_EPOCH]: z.string().describe('The history that versions and cursors belong to'),
   [HEADER_TIME]: z.string().describe('Time of the server, ISO 8601'),
-  'Cache-Control': z.enum(['no-store', 'no-cache']).describe('no-cache comes with an ETag'),
+  'Cache-Control': z
+    .enum(['no-store', 'no-cache', 'private, no-cache'])
+    .describe('no-cache comes with an ETag'),
   'X-Content-Type-Options': z.literal('nosniff').describe('The media type is what it says'),
   [HEADER_HEAD]: z.string().describe('Newest version of the scope'),
   [HEADER_HEAD_SEQ]: z.int().min(0).describe('Number of its newest bundle'),

@@ -2,11 +2,10 @@
 
 import { z } from 'zod';
 import { DocumentData } from './change.ts';
-import { SyncError } from './errors.ts';
 import type { JsonObject } from './pure/canonical-json.ts';
 import { STALE_REASONS } from './pure/error-codes.ts';
-import { type Hlc, isHlc } from './pure/hlc.ts';
-import { QueryReader } from './query.ts';
+import type { Hlc } from './pure/hlc.ts';
+import { checkedSince, QueryReader } from './query.ts';
 
 /** One row as a client sees it. */
 export const PullChange = z
@@ -94,20 +93,7 @@ export function parsePullQuery(query: URLSearchParams, limits: PageLimits): Pull
   const collections = reader.collections();
   const limit = reader.limit(limits.defaultLimit, limits.maxLimit);
   reader.finish();
-  const since = reader.text('since');
-  if (!isHlc(since)) {
-    throw new SyncError('hlc_invalid', {
-      details: {
-        issues: [
-          {
-            path: '?since',
-            code: 'invalid_since',
-            message: 'since must be an HLC; start with 19700101T000000.000Z-0000',
-          },
-        ],
-      },
-    });
-  }
+  const since = checkedSince(reader.text('since'), '?since');
   return { since, collections, limit };
 }
 

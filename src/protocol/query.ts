@@ -2,6 +2,7 @@
 
 import { SyncError } from './errors.ts';
 import type { Issue, IssueCode } from './pure/error-codes.ts';
+import { type Hlc, isHlc } from './pure/hlc.ts';
 import { COLLECTIONS_PER_REQUEST_MAX } from './pure/limits.ts';
 
 /** Reads a query against its known names and collects findings; `finish` throws 422 when there are any. */
@@ -68,4 +69,13 @@ export class QueryReader {
   #add(path: string, code: IssueCode, message: string): void {
     this.#issues.push({ path, code, message });
   }
+}
+
+/** `since` as a version. Throws 422 `hlc_invalid` naming where it stood. */
+export function checkedSince(since: unknown, path: '?since' | '/since'): Hlc {
+  if (isHlc(since)) return since;
+  const message = 'since must be an HLC; start with 19700101T000000.000Z-0000';
+  throw new SyncError('hlc_invalid', {
+    details: { issues: [{ path, code: 'invalid_since', message }] },
+  });
 }

@@ -7,6 +7,7 @@ import { FullLine, FullParameters, FullTombstone, FullTrailer } from './full.ts'
 import { AnswerHeaders, RequestHeaders, SyncRequestHeaders } from './header-shapes.ts';
 import { PullChange, PullPage, PullParameters, PullStale } from './pull.ts';
 import { PushRequest, PushResponse } from './push.ts';
+import { ScopeStatus, StatusParameters, StatusRequest } from './scope-status.ts';
 import { ServerChangesRequest } from './server-changes.ts';
 import { Capabilities, Health, Readiness, ServerIndex } from './status.ts';
 
@@ -23,6 +24,8 @@ const WIRE_SHAPES = {
   FullLine,
   FullTombstone,
   FullTrailer,
+  ScopeStatus,
+  StatusRequest,
   Capabilities,
   Readiness,
   Health,
@@ -35,6 +38,7 @@ const WIRE_SHAPES = {
 const PARAMETER_SETS = {
   PullParameters,
   FullParameters,
+  StatusParameters,
   RequestHeaders,
   SyncRequestHeaders,
   AnswerHeaders,

@@ -116,14 +116,17 @@ describe('[HT-5] paths and methods', () => {
       assert.equal(finished[0]?.route, 'unmatched');
     });
   }
-  for (const route of ROUTES) {
-    test(`[HT-5] ${route.path} names its methods to others`, async () => {
+  for (const path of new Set(ROUTES.map((route) => route.path))) {
+    test(`[HT-5] ${path} names its methods to others`, async () => {
       const { app } = fakeApp();
+      const served: string[] = ROUTES.filter((route) => route.path === path).map(
+        ({ method }) => method,
+      );
+      const allow = served.map((method) => (method === 'GET' ? 'GET, HEAD' : method)).join(', ');
       const others = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'PROPFIND'];
-      for (const method of others.filter((one) => one !== route.method)) {
-        const response = await app.request(route.path, { method, headers: TOKEN });
+      for (const method of others.filter((one) => !served.includes(one))) {
+        const response = await app.request(path, { method, headers: TOKEN });
         assert.equal(response.status, 405, method);
-        const allow = route.method === 'GET' ? 'GET, HEAD' : route.method;
         assert.equal(response.headers.get('allow'), allow);
         assert.equal((await envelope(response)).error, 'method_not_allowed');
       }
@@ -132,8 +135,8 @@ describe('[HT-5] paths and methods', () => {
   test('[HT-5] the index names every other path', async () => {
     const { app } = fakeApp();
     const { links } = (await (await app.request('/')).json()) as { links: Record<string, string> };
-    const paths = ROUTES.map(({ path }) => path).filter((path) => path !== '/');
-    assert.deepEqual(Object.values(links).sort(), paths.sort());
+    const paths = new Set(ROUTES.map(({ path }) => path).filter((path) => path !== '/'));
+    assert.deepEqual(Object.values(links).sort(), [...paths].sort());
   });
 });
 

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PlannedChange } from '../contract/plan-builder.ts';
+import { request, world } from '../support/engine/engine-world.ts';
 import { groupOf, openWatched } from './mongo-world.ts';
 
 const SCOPE = 'scope-1';
@@ -76,6 +77,30 @@ test('[PL-12] a pull takes two round trips, for one row and for 500', async () =
       assert.equal(at?.seq, 1);
       const range = { scope_id: SCOPE, after_seq: 1, max_rows, max_bytes: 8_388_608 };
       assert.equal((await store.readRows(range)).length, Math.min(max_rows, MANY));
+      assert.deepEqual(takeStarted(), ['aggregate', 'find']);
+    }
+  } finally {
+    await close();
+  }
+});
+
+test('[SU-4] a status takes two round trips, for one row and for 500', async () => {
+  const { store, takeStarted, close } = await openWatched();
+  try {
+    const { engine } = world({ store });
+    const { outcome } = await store.commitGroup(SCOPE, groupOf(SCOPE, changesOf(1, 'first')));
+    const since = outcome.plan.head.head_version;
+    assert.ok(since !== '');
+    for (const [count, ahead] of [
+      [0, 0],
+      [1, 1],
+      [MANY, MANY + 1],
+    ] as const) {
+      const changes = changesOf(count, `round-${count}`);
+      if (count > 0) await store.commitGroup(SCOPE, groupOf(SCOPE, changes));
+      takeStarted();
+      const said = await engine.status(request(), { since });
+      assert.equal(said.pending_pull_count, ahead);
       assert.deepEqual(takeStarted(), ['aggregate', 'find']);
     }
   } finally {

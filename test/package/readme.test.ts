@@ -30,7 +30,7 @@ test('[AR-20] the first block starts the server and the second runs all tests', 
   assert.deepEqual(blocks.slice(0, 2), ['npm ci && npx offline-sync serve\n', 'npm test\n']);
 });
 
-test('[AR-20] the lines of the README push, pull and resync', async () => {
+test('[AR-20] the lines of the README push, pull, resync and ask the status', async () => {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'offline-sync-readme-'));
   const command = inRoot('bin/offline-sync.js');
   const served = await serve([process.execPath, command, 'serve', '--port', '0', '--json'], folder);
@@ -43,8 +43,8 @@ test('[AR-20] the lines of the README push, pull and resync', async () => {
       .replaceAll('npx offline-sync', `"${process.execPath}" "${command}"`);
     const printed = run('bash', ['-ec', `PATH="${folder}/bin:$PATH"\n${lines}`], folder);
     const [push, pull, ...full] = printed
-      .trim()
       .split('\n')
+      .filter((line) => line !== '')
       .map((line) => JSON.parse(line));
     assert.deepEqual(
       push.results.map((result: { status: string }) => result.status),
@@ -54,6 +54,8 @@ test('[AR-20] the lines of the README push, pull and resync', async () => {
       pull.changes.map((row: { doc_id: string }) => row.doc_id),
       ['t1', 'n1'],
     );
+    const status = full.pop();
+    assert.deepEqual([status.needs_sync, status.pending_pull_count], [true, 2]);
     assert.equal(full.length, 3, printed);
     assert.equal(full.at(-1).documents ?? full.at(-1).count, 2);
   } finally {

@@ -3,7 +3,7 @@
 import type { StaleReason } from '../../protocol/pure/error-codes.ts';
 import { compareHlc, type Hlc, joins } from '../../protocol/pure/hlc.ts';
 import type { ScopeHead } from '../ports/records.ts';
-import type { OplogRead, RowPosition } from '../ports/store.ts';
+import type { RowPosition } from '../ports/store.ts';
 
 /** What a pull found about its `since`. */
 export interface SinceFacts {
@@ -39,7 +39,7 @@ export function startOf({ since, head, at, first }: SinceFacts): Start {
 
 /** Why rows read after `seq` cannot be served, or undefined when they join `since` and each other [PL-2]. */
 export function chainFault(
-  rows: readonly OplogRead[],
+  rows: readonly RowPosition[],
   since: Hlc,
   seq: number,
 ): StaleReason | undefined {
@@ -48,8 +48,8 @@ export function chainFault(
   if (first === undefined) return 'history_pruned';
   if (!joins(first.prev, since)) return first.seq > seq + 1 ? 'history_pruned' : 'chain_broken';
   for (let i = 1; i < rows.length; i += 1) {
-    const row = rows[i] as OplogRead;
-    const before = rows[i - 1] as OplogRead;
+    const row = rows[i] as RowPosition;
+    const before = rows[i - 1] as RowPosition;
     if (row.prev !== before.version) {
       return row.seq > before.seq + 1 ? 'history_pruned' : 'chain_broken';
     }

@@ -4,6 +4,7 @@ import { replyText } from '../compressed.ts';
 import { docsPage, docsPolicy } from '../docs-page.ts';
 import { type Exchange, type HeaderMap, reply } from '../exchange.ts';
 import { openApiDocument } from '../openapi.ts';
+import { isKnown } from '../middleware/if-none-match.ts';
 import { type AppOptions, type PublicRoute, type Route, servedRoutes } from '../route.ts';
 
 /** GET /openapi.json. The table is asked for when the first request comes: it holds this route. */
@@ -80,8 +81,7 @@ async function replyKept(
 ): Promise<Response> {
   const ETag = `W/"${crypto.sha256(text).slice(0, 32)}"`;
   const kept = { 'Cache-Control': 'no-cache', ETag };
-  const known = exchange.request.headers.get('if-none-match') ?? '';
-  if (known.split(',').some((tag) => tag.trim() === ETag || tag.trim() === '*')) {
+  if (isKnown(exchange, ETag)) {
     return reply(exchange, { status: 304, body: null, headers: kept });
   }
   return replyText(exchange, text, { ...headers, ...kept });

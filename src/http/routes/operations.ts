@@ -98,6 +98,7 @@ export const indexRoute: PublicRoute = {
         push: '/sync/push',
         pull: '/sync/pull',
         full: '/sync/full',
+        status: '/sync/status',
         capabilities: '/sync/capabilities',
         ...(typeof server_token === 'string' ? { server_changes: '/sync/server/changes' } : {}),
         health: '/healthz',

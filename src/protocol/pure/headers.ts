@@ -33,4 +33,5 @@ export const EXPOSED_HEADERS: readonly string[] = [
   HEADER_LAST_SEQ,
   HEADER_REQUEST_ID,
   'Retry-After',
+  'ETag',
 ];

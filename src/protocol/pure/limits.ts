@@ -62,6 +62,9 @@ export const CLIENT_ID_LENGTH_MAX = 128;
 export const MUTATION_ID_LENGTH_MAX = 64;
 export const IDENTITY_LENGTH_MAX = 128;
 
+/** Rows that a status counts exactly. */
+export const STATUS_PENDING_MAX = 1_000;
+
 /** Names in one `collections` parameter; characters of a cursor (an id may be 256 wide ones); its life, ms. */
 export const COLLECTIONS_PER_REQUEST_MAX = 50;
 export const CURSOR_LENGTH_MAX = 1_536;

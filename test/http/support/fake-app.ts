@@ -14,6 +14,7 @@ import type { FullQuery } from '../../../src/protocol/full.ts';
 import type { Hlc } from '../../../src/protocol/pure/hlc.ts';
 import type { PullQuery } from '../../../src/protocol/pull.ts';
 import type { PushRequest, PushResponse } from '../../../src/protocol/push.ts';
+import type { ScopeStatus, StatusQuery } from '../../../src/protocol/scope-status.ts';
 import type { Capabilities } from '../../../src/protocol/status.ts';
 import { assertDescribed } from './described.ts';
 
@@ -36,6 +37,7 @@ export interface FakeAnswers {
   push?(context: RequestContext, request: PushRequest): Promise<unknown>;
   pull?(context: RequestContext, query: PullQuery): Promise<PullAnswer>;
   full?(context: RequestContext, query: FullQuery): Promise<FullAnswer>;
+  status?(context: RequestContext, query: StatusQuery): Promise<ScopeStatus>;
 }
 
 /**
@@ -62,6 +64,7 @@ export function fakeApp(answers: FakeAnswers = {}, options: Partial<AppOptions> 
       },
       pull: ask('pull', answers.pull ?? emptyPage),
       full: ask('full', answers.full ?? emptyWalk),
+      status: ask('status', answers.status ?? upToDate),
       capabilities: (context) => {
         asked.push({ name: 'capabilities', context, query: undefined });
         return CAPABILITIES;
@@ -176,4 +179,20 @@ async function emptyPage(_: RequestContext, query: PullQuery): Promise<PullAnswe
 
 async function emptyWalk(): Promise<FullAnswer> {
   return { last_seq: HEAD, head: HEAD, head_bundle_seq: 1, cursor: null, chunks: [], count: 0 };
+}
+
+/** The status of a scope at `HEAD`, asked without a `since`. */
+export async function upToDate(): Promise<ScopeStatus> {
+  return {
+    needs_sync: null,
+    head_version: HEAD,
+    head_bundle_seq: 1,
+    floor_version: HEAD,
+    pending_pull_count: null,
+    capped: false,
+    pending_bundles: null,
+    full_resync_required: false,
+    reason: null,
+    server_timestamp: new Date(FAKE_NOW_MS).toISOString(),
+  };
 }

@@ -79,7 +79,14 @@ test('[PL-6] capabilities list what the caller may read, with the protocol’s l
       on_conflict: 'resolve',
       delete_policy: 'resurrect_on_update',
     })),
-    features: { push: true, pull: true, full: true, atomic_bundle: true, live: false },
+    features: {
+      push: true,
+      pull: true,
+      full: true,
+      status: true,
+      atomic_bundle: true,
+      live: false,
+    },
     limits: { ...LIMITS },
   });
   assert.deepEqual(Capabilities.parse(shown), shown);
