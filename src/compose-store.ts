@@ -126,7 +126,7 @@ export async function openStore(config: Config, options: OpenStoreOptions): Prom
     collections: config.collections,
     clock,
     // Nothing is written before the layout was verified; sessions open with the first push.
-    mode: 'tool',
+    mode: mode === 'read' ? 'read' : 'tool',
   });
   return opening.catch((error: unknown) => {
     throw isRefusedUri(error) ? uriProblem(error) : error;

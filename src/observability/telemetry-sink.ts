@@ -226,7 +226,8 @@ function onFeedState(
   const { event: name, state, reason, cause } = event;
   metrics.feedFollowing.set(state === 'following' ? 1 : 0);
   const facts = cause === undefined ? { reason } : { reason, err: cause };
-  if (state === 'following') logger.info(name, 'the change feed is followed', facts);
+  if (reason === 'opened') logger.debug(name, 'the change feed is followed', facts);
+  else if (state === 'following') logger.info(name, 'the change feed is followed again', facts);
   else if (reason === 'none') logger.info(name, 'commits are looked for', facts);
   else logger.warn(name, 'the change feed is gone: commits are looked for until it is back', facts);
 }

@@ -54,6 +54,7 @@ test('[ST-4] a folder has one writing process at a time', async () => {
 test('[ST-8] a reading process sees what is committed and writes nothing', async () => {
   await onStore(async ({ data_dir }, world) => {
     const reader = await openEmbeddedStore({ data_dir, mode: 'read', clock });
+    assert.equal(reader.feed, null, 'it would be told of nothing [FE-4]');
     assert.deepEqual(await world.rows('scope', reader), []);
     await world.commit('scope', [{ doc_id: 'd', data: {} }]);
     assert.equal((await world.rows('scope', reader)).length, 1);

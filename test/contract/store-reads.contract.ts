@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import type { JsonObject } from '../../src/protocol/pure/canonical-json.ts';
 import type { Hlc } from '../../src/protocol/pure/hlc.ts';
 import { openPullLine } from '../../src/protocol/pull.ts';
-import type { OplogRow } from '../../src/core/ports/records.ts';
+import type { OplogRow, ScopeHead } from '../../src/core/ports/records.ts';
 import { contractCase, type OpenStore, type World } from './contract-world.ts';
 import { receiptKey } from './plan-builder.ts';
 
@@ -36,6 +36,7 @@ export function readsContract(name: string, open: OpenStore): void {
   contractCase(`[ST-8] ${name}: a long range comes whole and in order`, open, longRange);
   contractCase(`[ST-8] ${name}: documents are read back as they were written`, open, readBack);
   contractCase(`[ST-8] ${name}: no read sees another scope`, open, canary);
+  contractCase(`[FE-6] ${name}: heads of ten thousand scopes are read at once`, open, manyHeads);
   contractCase(`[ST-8] ${name}: scopes are listed in order`, open, listed);
 }
 
@@ -235,6 +236,20 @@ async function canary(world: World): Promise<void> {
   assert.equal((await world.rows(owner)).length, 3);
   assert.equal((await world.lines(owner, 'documents', { limit: 10 })).length, 1);
   assert.equal((await world.lines(owner, 'tombstones', { limit: 10 })).length, 1);
+}
+
+async function manyHeads(world: World): Promise<void> {
+  const written = ['first', 'middle', 'last'].map((part) => world.name(`heads-${part}`));
+  for (const scope of written) await world.commit(scope, [{ doc_id: `${scope}-d`, data: {} }]);
+  const [first, middle, last] = written as [string, string, string];
+  const absent = (from: number) =>
+    Array.from({ length: 4_999 }, (_, i) => world.name(`nobody-${from + i}`).padEnd(200, 'x'));
+  const wanted = [first, ...absent(0), middle, middle, ...absent(5_000), last];
+  const heads = await world.store.readHeads(wanted);
+  const expected = await Promise.all(written.map((scope) => world.store.confirmHead(scope)));
+  const byScope = (one: ScopeHead, two: ScopeHead) => (one.scope_id < two.scope_id ? -1 : 1);
+  assert.deepEqual([...heads].sort(byScope), (expected as ScopeHead[]).sort(byScope));
+  assert.deepEqual(await world.store.readHeads([]), []);
 }
 
 async function listed(world: World): Promise<void> {

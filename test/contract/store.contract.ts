@@ -5,6 +5,7 @@
 
 import type { OpenStore } from './contract-world.ts';
 import { commitContract } from './store-commit.contract.ts';
+import { feedContract } from './store-feed.contract.ts';
 import { guardContract } from './store-guard.contract.ts';
 import { loadContract } from './store-load.contract.ts';
 import { readsContract } from './store-reads.contract.ts';
@@ -18,6 +19,7 @@ export function runStoreContract(name: string, open: OpenStore): void {
   guardContract(name, open);
   loadContract(name, open);
   readsContract(name, open);
+  feedContract(name, open);
   walkContract(name, open);
   upkeepContract(name, open);
   resetsContract(name, open);

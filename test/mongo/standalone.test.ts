@@ -8,12 +8,15 @@ import { fileURLToPath } from 'node:url';
 import { type Db, MongoNetworkError } from 'mongodb';
 import type { StartedMongo } from '../../scripts/mongodb.mjs';
 import type { SyncStore } from '../../src/core/ports/store.ts';
+import { nodeSystem } from '../../src/node-system.ts';
+import { createMongoStore } from '../../src/storage/mongo/mongo-store.ts';
 import { REDO_LOG } from '../../src/storage/mongo/standalone/redo-log.ts';
 import { connect, type Connection } from '../../src/storage/mongo/topology.ts';
 import { deferred } from '../contract/contract-world.ts';
 import type { PlannedChange } from '../contract/plan-builder.ts';
 import { type FreshDatabase, freshDatabase, startOwnMongo } from '../support/mongodb.ts';
 import { type CrashPoint, troubled } from '../support/mongo-crash.ts';
+import { ToldRows } from '../support/told-rows.ts';
 import { groupOf } from './mongo-world.ts';
 import { stampDocuments } from './stamp-documents.ts';
 import { LATER, LAYOUT, openStandalone, SCOPE } from './standalone-world.ts';
@@ -150,6 +153,47 @@ test('[SA-4] nobody in the process sees a group before all of it is there', () =
       assert.match(await page, new RegExp(`"n":${n}`), `after statement ${statement}`);
       await store.close();
     }
+  }));
+
+test('[FE-2] without transactions a group is told when all of it is there, also after a lost answer', () =>
+  onGround(async ({ open }) => {
+    // From the statement after which the group is committed to the last one.
+    for (let statement = 2; statement <= 8; statement += 1) {
+      const held = deferred<void>();
+      const reached = deferred<void>();
+      const store = await open((connection) =>
+        troubled(connection, { statement, moment: 'after' }, async () => {
+          reached.resolve();
+          await held.promise;
+          throw new MongoNetworkError('the answer was lost');
+        }),
+      );
+      await store.announce();
+      const told = new ToldRows();
+      await store.feed?.open(told);
+      const writing = commit(store, [{ doc_id: 'a', data: { statement } }]);
+      const done = await Promise.race([reached.promise, writing]);
+      if (done === undefined) assert.deepEqual(told.calls, [], `at statement ${statement}`);
+      held.resolve();
+      await writing;
+      const rows = await store.readRows({
+        ...{ scope_id: SCOPE, after_seq: statement - 2, max_rows: 100, max_bytes: 1_000_000 },
+      });
+      assert.equal(rows.length, 1);
+      assert.deepEqual(told.of(SCOPE), rows);
+      await store.close();
+    }
+  }));
+
+test('[FE-4] without transactions a process that only looks on has no feed', () =>
+  onGround(async ({ database, open }) => {
+    assert.ok((await open()).feed);
+    const connection = await connect(database.uri, database.name, 'off');
+    const { clock } = nodeSystem;
+    const options = { node_id: 'looker', clock, collections: [], mode: 'read' as const };
+    const looker = await createMongoStore(connection, options);
+    assert.equal(looker.feed, null);
+    await looker.close();
   }));
 
 for (const moment of ['before', 'half', 'after'] as const) {

@@ -36,10 +36,12 @@ export async function followFeed(parts: FollowParts, signal: AbortSignal): Promi
   if (feed === null) telemetry.emit({ event: 'feed.state', state: 'polling', reason: 'none' });
   let pause = REOPEN_FIRST_MS;
   let next_try = clock.monotonic();
+  let reason: 'opened' | 'reopened' = 'opened';
   while (!signal.aborted) {
     if (feed !== null && clock.monotonic() >= next_try) {
       const opened_at = clock.monotonic();
-      await followOnce({ ...parts, feed }, signal);
+      await followOnce({ ...parts, feed }, reason, signal);
+      reason = 'reopened';
       const lasted = clock.monotonic() - opened_at;
       pause = lasted > REOPEN_MAX_MS ? REOPEN_FIRST_MS : Math.min(pause * 2, REOPEN_MAX_MS);
       next_try = clock.monotonic() + pause;
@@ -53,6 +55,7 @@ export async function followFeed(parts: FollowParts, signal: AbortSignal): Promi
 /** Opens the feed and stays with it until it ends, is found silent, or the signal aborts. */
 async function followOnce(
   { feed, clock, telemetry, target }: FollowParts & { readonly feed: ChangeFeed },
+  attempt: 'opened' | 'reopened',
   signal: AbortSignal,
 ): Promise<void> {
   const gone = new AbortController();
@@ -68,7 +71,7 @@ async function followOnce(
         gone.abort();
       },
     });
-    telemetry.emit({ event: 'feed.state', state: 'following', reason: 'opened' });
+    telemetry.emit({ event: 'feed.state', state: 'following', reason: attempt });
     target.feedOpened();
     let silent = await target.look();
     while (!gone.signal.aborted && !silent) {

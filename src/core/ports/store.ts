@@ -222,7 +222,7 @@ export interface ScopeReads {
   ): Promise<{ head: ScopeHead | null; at: RowPosition | null }>;
   /** The head as the newest primary has it (linearizable), before an answer "stale". */
   confirmHead(scope_id: string): Promise<ScopeHead | null>;
-  /** Heads of these scopes in one read; a scope without a head is left out. */
+  /** Heads of these scopes, each once, in any order; a scope without a head is left out. */
   readHeads(scope_ids: readonly string[]): Promise<readonly ScopeHead[]>;
   /** Scope ids in order, after `after`, for operators. */
   listScopes(after: string | null, limit: number): Promise<readonly string[]>;

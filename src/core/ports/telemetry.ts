@@ -140,7 +140,7 @@ export type EngineEvent =
       readonly event: 'feed.state';
       readonly state: 'following' | 'polling';
       /** `none`: the store has no feed. `silent`: rows were committed and not told. */
-      readonly reason: 'opened' | 'none' | 'ended' | 'failed' | 'silent';
+      readonly reason: 'opened' | 'reopened' | 'none' | 'ended' | 'failed' | 'silent';
       readonly cause?: unknown;
     }
   /** Rows that the feed left out were read from the store. */

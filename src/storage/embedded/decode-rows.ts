@@ -129,3 +129,15 @@ function decodeRow(fields: string, line: string): OplogRead {
     line,
   } as OplogRead;
 }
+
+/** Rows of a plan as the writer got them, as a read will give them. */
+export function decodeWritten(rows: readonly Row[]): OplogRead[] {
+  return rows.map((row) => {
+    const [version, , seq, prev, bundle_seq, ordinal, bundle_rows, collection, ...rest] = row;
+    const [doc_id, operation, origin, , , line] = rest;
+    return {
+      ...{ version, prev, seq, bundle_seq, ordinal, bundle_rows },
+      ...{ collection, doc_id, operation, origin, line },
+    } as OplogRead;
+  });
+}

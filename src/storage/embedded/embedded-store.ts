@@ -5,6 +5,7 @@
  */
 
 import { StoreError } from '../../core/ports/store.ts';
+import type { ChangeFeed } from '../../core/ports/feed.ts';
 import type { StoreMeta } from '../../core/ports/history.ts';
 import type {
   CommitGroup,
@@ -38,7 +39,14 @@ import {
 import { encodeReceiptKeys } from './encode-plan.ts';
 import { GroupWriter } from './group-writer.ts';
 import type { ReaderTasks, WriterTasks } from './messages.ts';
-import { findFirstRow, findHead, findHeadAndRow, findReceiptRows, readRange } from './reads.ts';
+import {
+  findFirstRow,
+  findHead,
+  findHeadAndRow,
+  findHeads,
+  findReceiptRows,
+  readRange,
+} from './reads.ts';
 import { checkSteps, planSteps, readStoreMeta } from './setup.ts';
 import { type SqliteDatabase, sqliteDriver } from './sqlite-driver.ts';
 import { asStoreError } from './sqlite-failure.ts';
@@ -149,13 +157,15 @@ class EmbeddedStore implements SyncStore {
     retention: 'own',
   };
   readonly foreign = null;
-  readonly feed = null;
+  readonly feed: ChangeFeed | null;
   readonly #parts: StoreParts;
   readonly #running = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
+    // Who only looks on hears of no commit.
+    this.feed = parts.groups?.feed ?? null;
   }
 
   commitGroup<T>(scope_id: string, group: CommitGroup<T>): Promise<Committed<T>> {
@@ -184,10 +194,7 @@ class EmbeddedStore implements SyncStore {
 
   readHeads(scope_ids: readonly string[]): Promise<readonly ScopeHead[]> {
     return this.#probe((probe) =>
-      scope_ids.flatMap((scope_id) => {
-        const head = findHead(probe, scope_id);
-        return head === undefined ? [] : [decodeHead(scope_id, head)];
-      }),
+      findHeads(probe, scope_ids).map(([scope_id, ...head]) => decodeHead(scope_id, head)),
     );
   }
 
@@ -331,6 +338,7 @@ class EmbeddedStore implements SyncStore {
 
   async #finish(): Promise<void> {
     await Promise.allSettled(this.#running);
+    this.#parts.groups?.feed.end('The store is closed.');
     await closeParts(this.#parts);
   }
 

@@ -10,9 +10,10 @@ import {
   type Decision,
   StoreError,
 } from '../../core/ports/store.ts';
+import { LocalFeed } from '../../core/ports/local-feed.ts';
 import type { ScopeHead } from '../../core/ports/records.ts';
 import type { Clock } from '../../core/ports/system.ts';
-import { decodeSnapshot } from './decode-rows.ts';
+import { decodeSnapshot, decodeWritten } from './decode-rows.ts';
 import { encodeLoad, encodePlan } from './encode-plan.ts';
 import { FatalError, RetryError } from './group-transaction.ts';
 import type { LoadedMessage, LoadMessage, WriterTasks } from './messages.ts';
@@ -26,6 +27,8 @@ export class GroupWriter {
   readonly #writer: WorkerLink<WriterTasks>;
   readonly #clock: Clock;
   readonly #onFatal: ((error: Error) => void) | undefined;
+  /** Hears of every group right after its commit. */
+  readonly feed = new LocalFeed();
   #stopped = false;
 
   constructor(
@@ -41,6 +44,7 @@ export class GroupWriter {
   stop(error: Error): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.feed.end('Writing has stopped after a failure of the disk.');
     this.#onFatal?.(error);
   }
 
@@ -95,6 +99,7 @@ export class GroupWriter {
       return { outcome: decided.outcome, written: false };
     }
     await this.#writer.call('write', decided.message);
+    this.feed.tell(scope_id, () => decodeWritten(decided.message.rows));
     return { outcome: decided.outcome, written: true };
   }
 

@@ -38,6 +38,18 @@ export function findHead(connection: Connection, scope_id: string): HeadRow | un
   return connection.first<HeadRow>(HEAD, [scope_id]);
 }
 
+/** One statement for all: ten thousand single ones would hold the thread for longer. */
+const HEADS = `SELECT scope_id, head_version, head_seq, head_bundle_seq, hlc_p, hlc_c, chain_start
+  FROM sync_scopes WHERE scope_id IN (SELECT value FROM json_each(?))`;
+
+/** Heads of these scopes, each after its id. */
+export function findHeads(
+  connection: Connection,
+  scope_ids: readonly string[],
+): (readonly [string, ...HeadRow])[] {
+  return connection.all<[string, ...HeadRow]>(HEADS, [JSON.stringify(scope_ids)]);
+}
+
 /** Head and the row `since` in one statement, so that both are of the same moment. */
 export function findHeadAndRow(
   connection: Connection,

@@ -9,6 +9,7 @@ import type {
   RowPosition,
   RowRange,
 } from '../../core/ports/store.ts';
+import type { JsonObject } from '../../protocol/pure/canonical-json.ts';
 import type { Hlc } from '../../protocol/pure/hlc.ts';
 import { openPullLine, type WireRow } from '../../protocol/pull.ts';
 import { encodeId } from './bson-codec.ts';
@@ -20,6 +21,8 @@ import { documentFrom } from './stored-documents.ts';
 
 /** How long the newest primary may take to confirm a head, ms. */
 const CONFIRM_LIMIT_MS = 5_000;
+/** Most scopes of one read of heads. */
+const HEADS_PER_READ = 2_000;
 
 /** Head and the place of the row `since`, in one round trip. */
 export async function readScope(
@@ -51,16 +54,21 @@ export async function confirmHead(db: Db, scope_id: string): Promise<ScopeHead |
   return found && headFrom(found);
 }
 
-/** Heads of these scopes. */
+/** Heads of these scopes, part by part: a command has its largest size. */
 export async function readHeads(
   db: Db,
   scope_ids: readonly string[],
 ): Promise<readonly ScopeHead[]> {
-  if (scope_ids.length === 0) return [];
-  const found = await engineCollection<StoredHead>(db, 'sync_scopes')
-    .find({ _id: { $in: [...scope_ids] } }, { batchSize: scope_ids.length + 1 })
-    .toArray();
-  return found.map(headFrom);
+  const wanted = [...new Set(scope_ids)];
+  const heads: ScopeHead[] = [];
+  for (let start = 0; start < wanted.length; start += HEADS_PER_READ) {
+    const part = wanted.slice(start, start + HEADS_PER_READ);
+    const found = await engineCollection<StoredHead>(db, 'sync_scopes')
+      .find({ _id: { $in: part } }, { batchSize: part.length + 1 })
+      .toArray();
+    heads.push(...found.map(headFrom));
+  }
+  return heads;
 }
 
 /** Scope ids in order. */
@@ -106,7 +114,7 @@ export async function readRows(
   const rows: OplogRead[] = [];
   let bytes = 0;
   for (const stored of found) {
-    const row = rowFrom(stored);
+    const row = rowFrom(decodeRecord(stored));
     bytes += row.line.length;
     if (rows.length > 0 && bytes > max_bytes) break;
     rows.push(row);
@@ -171,8 +179,8 @@ function positionFrom(row: Document): RowPosition {
   return { version: row['_id'], prev: row['prev'], seq: row['seq'] };
 }
 
-function rowFrom(bytes: Uint8Array): OplogRead {
-  const { _id, data_text, ...stored } = decodeRecord(bytes);
+/** A stored row, as `decodeRecord` gives it. */
+export function rowFrom({ _id, data_text, ...stored }: JsonObject): OplogRead {
   const text = typeof data_text === 'string' ? data_text : undefined;
   const row = { ...stored, version: _id } as unknown as WireRow & OplogRead;
   const { version, prev, seq, bundle_seq, ordinal, bundle_rows } = row;

@@ -22,6 +22,7 @@ import {
 import { countOplog, countUnmigrated, prune, recordClient } from './mongo-upkeep.ts';
 import { openWalk } from './mongo-walk.ts';
 import { createScopeWrites } from './scope-write.ts';
+import { OplogFeed } from './oplog-feed.ts';
 import { TransactionSessions } from './sessions.ts';
 import { readMeta, renewEpoch, resetsWritten } from './meta.ts';
 import { applySetup, checkLayout, planSetup } from './setup.ts';
@@ -42,8 +43,8 @@ export interface MongoStoreOptions {
   readonly collections: readonly WantedCollection[];
   /** `off`: a standalone server; default `required`. */
   readonly transactions?: Transactions;
-  /** `tool` writes nothing to the database before its first group. */
-  readonly mode?: 'serve' | 'tool';
+  /** `tool` writes nothing to the database before its first group; `read` never does. */
+  readonly mode?: 'serve' | 'tool' | 'read';
   /** Expression for the database's time; tests freeze or skew it. */
   readonly now_expression?: unknown;
   /** A number in [0, 1), for back-off. */
@@ -77,6 +78,7 @@ export async function createMongoStore(
     collections,
     now_expression = '$$NOW',
     random = randomFraction,
+    mode = 'serve',
   } = options;
   const sessions = new TransactionSessions(connection, { node_id, clock });
   const id_types: IdTypes = new Map(collections.map(({ name, id_type }) => [name, id_type]));
@@ -86,8 +88,10 @@ export async function createMongoStore(
   const context = { connection, sessions, clock, random, id_types, in_place, now_expression };
   const foreign = createForeignStore({ connection, node_id, clock, id_types });
   const store = storeOver(context, foreign);
-  if (connection.transactions === 'off') return withoutTransactions(store, { ...context, node_id });
-  if (options.mode !== 'tool') {
+  if (connection.transactions === 'off') {
+    return withoutTransactions(store, { ...context, node_id, mode });
+  }
+  if (mode === 'serve') {
     try {
       await guarded(() => sessions.start());
     } catch (error) {
@@ -101,10 +105,11 @@ export async function createMongoStore(
 function storeOver(context: CommitContext, foreign: ForeignStore): OpenStore {
   const { connection, sessions, id_types } = context;
   const { db, client, shared = false } = connection;
+  const feed = new OplogFeed(context);
   return {
     capabilities: CAPABILITIES,
     foreign,
-    feed: null,
+    feed,
     scope_writes: createScopeWrites(context),
     commitGroup: (scope_id, group) => commitGroup(context, scope_id, group),
     readScope: (scope_id, since) => guarded(() => readScope(db, scope_id, since)),
@@ -141,6 +146,7 @@ function storeOver(context: CommitContext, foreign: ForeignStore): OpenStore {
     renewEpoch: (epoch, names) => guarded(() => renewEpoch(db, epoch, names)),
     resetsWritten: (run) => guarded(() => resetsWritten(db, run)),
     close: async () => {
+      feed.close();
       await sessions.close().catch(() => undefined);
       if (!shared) await client.close();
     },
@@ -149,7 +155,7 @@ function storeOver(context: CommitContext, foreign: ForeignStore): OpenStore {
 
 function withoutTransactions(
   store: OpenStore,
-  context: CommitContext & { readonly node_id: string },
+  context: CommitContext & Required<Pick<MongoStoreOptions, 'node_id' | 'mode'>>,
 ): OpenStore {
   const { release, ...members } = standaloneMembers(context);
   // The application's own writes share a transaction with their rows: there is none here.

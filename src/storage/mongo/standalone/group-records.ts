@@ -1,8 +1,12 @@
 /** The records of a group beside its documents, in a form that may be written any number of times. */
 
-import { type Document, ObjectId } from 'mongodb';
+import { BSON, type Document, ObjectId } from 'mongodb';
+import type { LocalFeed } from '../../../core/ports/local-feed.ts';
 import type { ScopeHead } from '../../../core/ports/records.ts';
 import type { GroupPlan } from '../../../core/ports/store.ts';
+import { decodeRecord } from '../bson-reader.ts';
+import { storedRow } from '../collections.ts';
+import { rowFrom } from '../mongo-reads.ts';
 import type { PlannedWrite } from '../plan-writes.ts';
 
 /**
@@ -28,6 +32,13 @@ export function namesTwice(plan: GroupPlan): boolean {
     ),
   );
   return versions.size < plan.rows.length || mutations.size < plan.receipts.length;
+}
+
+/** Tells of the rows of a committed group, from the same bytes that a read would find. */
+export function tellRows(feed: LocalFeed, { head, rows }: GroupPlan): void {
+  feed.tell(head.scope_id, () =>
+    rows.map((row) => rowFrom(decodeRecord(BSON.serialize(storedRow(row))))),
+  );
 }
 
 function repeatable(write: PlannedWrite, before: ScopeHead): PlannedWrite {

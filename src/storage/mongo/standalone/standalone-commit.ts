@@ -6,6 +6,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { isEmptyPlan } from '../../../core/ports/group-rules.ts';
+import type { LocalFeed } from '../../../core/ports/local-feed.ts';
 import type { ScopeHead } from '../../../core/ports/records.ts';
 import {
   type ChangeRef,
@@ -41,7 +42,7 @@ import {
 } from '../plan-writes.ts';
 import type { Connection } from '../topology.ts';
 import { DocumentMoved, type DocumentSteps, documentSteps } from './document-steps.ts';
-import { groupRecords, namesTwice } from './group-records.ts';
+import { groupRecords, namesTwice, tellRows } from './group-records.ts';
 import type { Lease } from './lease.ts';
 import type { RedoLog } from './redo-log.ts';
 import { undoDocuments } from './undo-documents.ts';
@@ -53,6 +54,8 @@ export interface StandaloneContext {
   readonly lease: Lease;
   readonly log: RedoLog;
   readonly gate: WriteGate;
+  /** Hears of every group right after its commit. */
+  readonly feed: LocalFeed;
   /** True when the log may hold a group: nobody looks at documents before it is dealt with. */
   readonly state: { unfinished: boolean };
   readonly clock: Clock;
@@ -146,7 +149,10 @@ export class StandaloneCommit<T> {
       const { plan, outcome } = await this.#group.decide(loaded.snapshot, this.#refused);
       const written = !isEmptyPlan(plan);
       const done = !written || (await this.#context.gate.write(() => this.#commit(plan, loaded)));
-      if (done) return { outcome, written, attempts: this.#attempts };
+      if (done) {
+        if (written) tellRows(this.#context.feed, plan);
+        return { outcome, written, attempts: this.#attempts };
+      }
       await this.#backOff();
     }
   }

@@ -3,6 +3,7 @@
  * that reads show committed work only. Everything else is the same.
  */
 
+import { LocalFeed } from '../../../core/ports/local-feed.ts';
 import type { FullWalk, StoreCapabilities, SyncStore } from '../../../core/ports/store.ts';
 import { guarded } from '../driver-errors.ts';
 import type { CommitContext } from '../mongo-commit-group.ts';
@@ -19,10 +20,11 @@ const CAPABILITIES: StoreCapabilities = {
   retention: 'ttl',
 };
 
-/** The members that differ. */
+/** The members that differ. A process that only looks on hears of nothing: it has no feed. */
 export type StandaloneMembers = Pick<
   SyncStore,
   | 'capabilities'
+  | 'feed'
   | 'announce'
   | 'liveProcesses'
   | 'commitGroup'
@@ -33,13 +35,16 @@ export type StandaloneMembers = Pick<
   | 'readDocuments'
   | 'openWalk'
 > & {
-  /** Gives the lease back. */
+  /** Ends the feed and gives the lease back. */
   release(): Promise<void>;
 };
 
 /** The members over a connection to a standalone server. */
 export function standaloneMembers(
-  base: Omit<CommitContext, 'sessions'> & { readonly node_id: string },
+  base: Omit<CommitContext, 'sessions'> & {
+    readonly node_id: string;
+    readonly mode: 'serve' | 'tool' | 'read';
+  },
 ): StandaloneMembers {
   const { connection, clock, id_types } = base;
   const { db } = connection;
@@ -47,7 +52,8 @@ export function standaloneMembers(
   const log = new RedoLog(connection);
   const gate = new WriteGate();
   const state = { unfinished: true };
-  const context: StandaloneContext = { ...base, lease, log, gate, state };
+  const feed = new LocalFeed();
+  const context: StandaloneContext = { ...base, lease, log, gate, state, feed };
   const turns = new ScopeTurns();
   /** A process that only looks on has nothing to recover, and takes no part in the order of writes. */
   const settled = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -65,9 +71,13 @@ export function standaloneMembers(
 
   return {
     capabilities: CAPABILITIES,
+    feed: base.mode === 'read' ? null : feed,
     announce: () => guarded(claim),
     liveProcesses: () => guarded(() => lease.countOthers()),
-    release: () => lease.close(),
+    release: async () => {
+      feed.end('The store is closed.');
+      await lease.close();
+    },
     commitGroup: async (scope_id, group) => {
       const deadline = clock.monotonic() + group.budget_ms;
       await guarded(claim);

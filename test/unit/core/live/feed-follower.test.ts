@@ -117,7 +117,7 @@ test('[LD-5] a feed that ends is closed and opened again; heads are polled meanw
     'open',
     'opened',
   ]);
-  assert.deepEqual(states(at), ['following opened', 'polling ended', 'following opened']);
+  assert.deepEqual(states(at), ['following opened', 'polling ended', 'following reopened']);
   const ended = at.events[1];
   assert.equal(ended?.event === 'feed.state' ? ended.cause : undefined, broken);
 });
@@ -129,7 +129,7 @@ test('[LD-5] a feed that is silent about a commit is opened anew', async () => {
   assert.deepEqual(states(at).slice(0, 3), [
     'following opened',
     'polling silent',
-    'following opened',
+    'following reopened',
   ]);
   assert.equal(at.log.filter((line) => line === 'open').length, 2);
 });
