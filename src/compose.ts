@@ -143,6 +143,7 @@ async function assemble(parts: Parts, access: Access): Promise<Product> {
     engine,
     app_options: {
       engine,
+      live: engine.live,
       access,
       limits: engineLimits(config),
       cors: config.cors.origins,

@@ -13,6 +13,7 @@ import { closingBody, hasUnreadBody } from './middleware/refuse-body.ts';
 import { type AppOptions, type Route, servedRoutes } from './route.ts';
 import { capabilitiesRoute } from './routes/capabilities.ts';
 import { docsRoute, openApiRoute } from './routes/documents.ts';
+import { eventsRoute, subscribersRoute, watchRoute } from './routes/events.ts';
 import { fullRoute } from './routes/full.ts';
 import { healthRoute, indexRoute, metricsRoute, readyRoute } from './routes/operations.ts';
 import { pullRoute } from './routes/pull.ts';
@@ -32,6 +33,9 @@ export const ROUTES: readonly Route[] = [
   fullRoute,
   statusRoute,
   statusPostRoute,
+  eventsRoute,
+  watchRoute,
+  subscribersRoute,
   capabilitiesRoute,
   serverChangesRoute,
   healthRoute,

@@ -173,7 +173,12 @@ function bodies({ content = {} }: DescribedResponse): Html {
   return html`${Object.entries(content).map(([type, media]) => html`<p>${bodyType(media)} as <code>${type}</code></p>`)}`;
 }
 
-function bodyType({ schema, 'x-line-schema': line }: MediaType): Html {
+function bodyType(media: MediaType): Html {
+  const { schema, 'x-line-schema': line, 'x-event-schemas': events } = media;
+  if (events !== undefined) {
+    const names = Object.entries(events);
+    return html`Events ${names.map(([name, data]) => html`<code>${name}</code> (${typeName(data)}) `)}`;
+  }
   return line === undefined ? typeName(schema) : html`Lines of ${typeName(line)}`;
 }
 

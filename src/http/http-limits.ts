@@ -35,3 +35,16 @@ export const CONNECTIONS_CHECK_MS = 1_000;
 export const HEADER_BYTES_MAX = 16_384;
 /** How often a closing server looks for connections that became idle, ms. */
 export const IDLE_SWEEP_MS = 25;
+
+/** Event streams of one actor at a time: a browser has six connections to a server, and needs some. */
+export const EVENT_STREAMS_PER_ACTOR_MAX = 4;
+/** An event stream takes rows while fewer bytes than this wait for its reader. */
+export const EVENT_BUFFER_BYTES = 65_536;
+/** Time between two heartbeats: well within the idle limits of proxies and of `IDLE_SOCKET_MS`. */
+export const EVENT_HEARTBEAT_MS = 25_000;
+/** How often the caller of a stream is looked at again, and how often all streams are visited, ms. */
+export const EVENT_RECHECK_MS = 60_000;
+export const EVENT_VISIT_MS = 1_000;
+/** How long a client waits before it opens a stream again: at least, and up to so much longer, ms. */
+export const EVENT_RETRY_MS = 1_000;
+export const EVENT_RETRY_SPREAD_MS = 4_000;

@@ -17,10 +17,14 @@ export interface DescribedParameter {
   readonly schema: JsonSchema;
 }
 
-/** A body. JSON lines have the schema of one line in `x-line-schema`. */
+/**
+ * A body. JSON lines have the schema of one line in `x-line-schema`, streams of events that of the
+ * data of each event in `x-event-schemas`.
+ */
 export interface MediaType {
   readonly schema: JsonSchema;
   readonly 'x-line-schema'?: JsonSchema;
+  readonly 'x-event-schemas'?: Readonly<Record<string, JsonSchema>>;
 }
 
 /** One status of an operation. */

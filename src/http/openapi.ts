@@ -90,7 +90,7 @@ export function openApiDocument(routes: readonly Route[]): OpenApiDocument {
 }
 
 function describeRoute(route: Route, shared: Record<string, DescribedResponse>): Operation {
-  const { id, tag, summary, text, query, body } = route.about;
+  const { id, tag, summary, text, query, headers, body } = route.about;
   const sets: readonly ParameterSet[] = route.auth
     ? ['RequestHeaders', 'SyncRequestHeaders']
     : ['RequestHeaders'];
@@ -108,6 +108,7 @@ function describeRoute(route: Route, shared: Record<string, DescribedResponse>):
       ...sets.flatMap((set) =>
         parametersOf(set).map(({ name }) => ({ $ref: `#/components/parameters/${name}` })),
       ),
+      ...(headers === undefined ? [] : headerParameters(headers)),
     ],
     ...(body === undefined
       ? {}
@@ -156,18 +157,27 @@ function describeAnswer({
   type,
   shapes,
   lines,
+  events,
   headers = [],
 }: DescribedAnswer): DescribedResponse {
   const unshaped: JsonSchema = { type: type === 'application/json' ? 'object' : 'string' };
   const schema = shapes === undefined ? unshaped : anyOf(shapes);
-  const media: MediaType = lines
-    ? { schema: { type: 'string' }, 'x-line-schema': schema }
-    : { schema };
+  const media: MediaType = {
+    schema: lines ? { type: 'string' } : schema,
+    ...(lines ? { 'x-line-schema': schema } : {}),
+    ...(events === undefined ? {} : { 'x-event-schemas': eventSchemas(events) }),
+  };
   return {
     description: text,
     headers: headerRefs([...COMMON_HEADERS, ...headers]),
     ...(type === undefined ? {} : { content: { [type]: media } }),
   };
+}
+
+function eventSchemas(events: Readonly<Record<string, WireShape>>): Record<string, JsonSchema> {
+  return Object.fromEntries(
+    Object.entries(events).map(([name, shape]) => [name, shapeRef(shape)] as const),
+  );
 }
 
 /** References to one shared response per status and set of codes. */

@@ -14,6 +14,8 @@ export interface DescribedAnswer {
   readonly shapes?: readonly WireShape[];
   /** The body is JSON lines. */
   readonly lines?: boolean;
+  /** The body is a stream of events: the shape of the data of each. */
+  readonly events?: Readonly<Record<string, WireShape>>;
   /** Headers beside those of every answer. */
   readonly headers?: readonly AnswerHeader[];
 }
@@ -26,6 +28,8 @@ export interface RouteDescription {
   readonly summary: string;
   readonly text: string;
   readonly query?: ParameterSet;
+  /** Request headers beside those of its kind. */
+  readonly headers?: ParameterSet;
   /** Shape of the JSON body. */
   readonly body?: WireShape;
   /** A bearer token that is no user's: `metrics` only where it is configured. */

@@ -3,6 +3,7 @@
 import type { RequestContext } from '../core/context.ts';
 import type { SyncEngine } from '../core/engine.ts';
 import type { Access } from '../core/ports/access.ts';
+import type { LiveDelivery } from '../core/ports/live.ts';
 import type { Clock, Crypto } from '../core/ports/system.ts';
 import type { Readiness } from '../protocol/status.ts';
 import type { Exchange } from './exchange.ts';
@@ -32,7 +33,9 @@ export interface AppOptions {
     SyncEngine,
     'epoch' | 'push' | 'writeServerChanges' | 'pull' | 'full' | 'status' | 'capabilities'
   >;
-  readonly access: Pick<Access, 'authenticate'>;
+  readonly access: Access;
+  /** Delivery of committed changes. */
+  readonly live: LiveDelivery;
   readonly limits: HttpLimits;
   /** Origins that browsers may call from, exactly as they send them; empty = none. */
   readonly cors: readonly string[];

@@ -48,7 +48,7 @@ export const AnswerHeaders = z.object({
   [HEADER_EPOCH]: z.string().describe('The history that versions and cursors belong to'),
   [HEADER_TIME]: z.string().describe('Time of the server, ISO 8601'),
   'Cache-Control': z
-    .enum(['no-store', 'no-cache', 'private, no-cache'])
+    .enum(['no-store', 'no-cache', 'private, no-cache', 'no-store, no-transform'])
     .describe('no-cache comes with an ETag'),
   'X-Content-Type-Options': z.literal('nosniff').describe('The media type is what it says'),
   [HEADER_HEAD]: z.string().describe('Newest version of the scope'),

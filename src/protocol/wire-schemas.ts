@@ -3,6 +3,19 @@
 import { z } from 'zod';
 import { Change, ChangeResult, DocumentData } from './change.ts';
 import { ErrorEnvelope, FoundIssue, Problem } from './error-envelope.ts';
+import {
+  BundleEvent,
+  CaughtUpEvent,
+  ChangeEvent,
+  ConnectedEvent,
+  ErrorEvent,
+  EventsParameters,
+  EventsRequestHeaders,
+  PingEvent,
+  Subscriber,
+  Subscribers,
+  WatchParameters,
+} from './events.ts';
 import { FullLine, FullParameters, FullTombstone, FullTrailer } from './full.ts';
 import { AnswerHeaders, RequestHeaders, SyncRequestHeaders } from './header-shapes.ts';
 import { PullChange, PullPage, PullParameters, PullStale } from './pull.ts';
@@ -26,6 +39,14 @@ const WIRE_SHAPES = {
   FullTrailer,
   ScopeStatus,
   StatusRequest,
+  ConnectedEvent,
+  BundleEvent,
+  ChangeEvent,
+  CaughtUpEvent,
+  ErrorEvent,
+  PingEvent,
+  Subscribers,
+  Subscriber,
   Capabilities,
   Readiness,
   Health,
@@ -39,8 +60,11 @@ const PARAMETER_SETS = {
   PullParameters,
   FullParameters,
   StatusParameters,
+  EventsParameters,
+  WatchParameters,
   RequestHeaders,
   SyncRequestHeaders,
+  EventsRequestHeaders,
   AnswerHeaders,
 } as const satisfies Record<string, z.ZodObject>;
 

@@ -24,11 +24,11 @@ const ROWS = Object.entries(codes) as readonly (readonly [string, Row])[];
 const INPUTS: Inputs = { ...AUTH_INPUTS, ...PUSH_INPUTS, ...READ_INPUTS, ...HTTP_INPUTS };
 const LAST = 'H26';
 /** Rows of the catalogue by letter, so many of each. */
-const CATALOGUE = { A: 28, H: 26, P: 56, L: 16, F: 8, M: 4 };
+const CATALOGUE = { A: 28, H: 26, P: 56, L: 16, F: 8, S: 6, M: 4 };
 
 /** Codes that no input of the catalogue can produce, with the test that does or the reason. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
-  rate_limited: 'no limit is served yet; its envelope is shown by [HT-21]',
+  rate_limited: 'shown by [SE-8]: it takes connections that stay open',
   resolver_error: 'resolvers of users come later',
   conflict_rejected: 'resolvers of users come later',
 };

@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import { ROUTES } from '../../src/http/app.ts';
 import type { ErrorEnvelope } from '../../src/protocol/error-envelope.ts';
 import { URI_BYTES_MAX } from '../../src/protocol/pure/limits.ts';
-import { FAKE_NOW_MS, fakeApp, HEAD, JSON_HEADERS, pushBody } from './support/fake-app.ts';
+import { fakeApp, HEAD, JSON_HEADERS, pushBody } from './support/fake-app.ts';
+import { FAKE_NOW_MS } from './support/hand-clock.ts';
 
 const SINCE = 'since=19700101T000000.000Z-0000';
 const TOKEN = { authorization: 'Bearer s1' };
@@ -168,7 +169,12 @@ describe('[HT-7] the scope of a request', () => {
       const scope_ids = held.split(',');
       const { app, asked } = fakeApp(
         {},
-        { access: { authenticate: async () => ({ actor_id: 'ann', scope_ids }) } },
+        {
+          access: {
+            authenticate: async () => ({ actor_id: 'ann', scope_ids }),
+            authorize: () => true,
+          },
+        },
       );
       const headers: Record<string, string> = wanted === undefined ? {} : { 'sync-scope': wanted };
       const response = await app.request('/sync/capabilities', { headers });

@@ -5,7 +5,8 @@ import { after, before, describe, test } from 'node:test';
 import type { ScopeStatus } from '../../src/protocol/scope-status.ts';
 import { change } from './bad-input/inputs.ts';
 import { type Call, call, type Reply } from './support/call.ts';
-import { FAKE_NOW_MS, fakeApp, HEAD, JSON_HEADERS, upToDate } from './support/fake-app.ts';
+import { fakeApp, HEAD, JSON_HEADERS, upToDate } from './support/fake-app.ts';
+import { FAKE_NOW_MS } from './support/hand-clock.ts';
 import { STORE_KINDS } from './support/stores.ts';
 import { bearer, startWorld, type World } from './support/world.ts';
 

@@ -47,6 +47,7 @@ const engine = new SyncEngine({
 });
 const app = createApp({
   engine,
+  live: engine.live,
   access,
   limits: config,
   cors: [],

@@ -6,7 +6,7 @@ import { PREFLIGHT_SECONDS } from '../http-limits.ts';
 
 const EXPOSED = EXPOSED_HEADERS.join(', ');
 const REQUEST_HEADERS =
-  'Authorization, Content-Type, If-None-Match, Sync-Protocol, Sync-Epoch, Sync-Scope, X-Request-Id';
+  'Authorization, Content-Type, If-None-Match, Last-Event-ID, Sync-Protocol, Sync-Epoch, Sync-Scope, X-Request-Id';
 
 /** Headers that let a listed origin read the answer; empty when no origin is configured. */
 export function corsHeaders(exchange: Exchange, origins: readonly string[]): HeaderMap {

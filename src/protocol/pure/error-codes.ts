@@ -105,6 +105,8 @@ export const ISSUE_CODES = [
   'invalid_since',
   'invalid_collections',
   'invalid_trailer',
+  'invalid_types',
+  'invalid_ping',
 ] as const;
 export type IssueCode = (typeof ISSUE_CODES)[number];
 

@@ -53,6 +53,7 @@ export async function startRealServer(kind: StoreKind): Promise<RealServer> {
   const engine = await createEngine(store, events);
   const app = createApp({
     engine,
+    live: engine.live,
     access: ACCESS,
     limits: DEFAULTS,
     cors: [],

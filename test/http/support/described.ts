@@ -11,10 +11,12 @@ import { openApiDocument } from '../../../src/http/openapi.ts';
 import type {
   DescribedParameter,
   DescribedResponse,
+  MediaType,
   Operation,
   Ref,
 } from '../../../src/http/openapi-document.ts';
 import type { JsonSchema } from '../../../src/protocol/wire-schemas.ts';
+import { readEvents } from './event-reader.ts';
 
 /** An answer and what it answers. Header names are in lower case. */
 export interface Answered {
@@ -49,8 +51,20 @@ export function assertDescribed(answered: Answered): void {
   }
   const type = (answered.headers['content-type'] ?? '').split(';', 1)[0] ?? '';
   const media = content[type] ?? assert.fail(`${about}: the type "${type}" is not described`);
-  const at = `${place}/content/${escaped(type)}`;
-  if (media['x-line-schema'] !== undefined) {
+  checkBody(text, media, { type, at: `${place}/content/${escaped(type)}`, about });
+}
+
+/** One value, a value per line, or the data of each event. */
+function checkBody(
+  text: string,
+  media: MediaType,
+  { type, at, about }: { type: string; at: string; about: string },
+): void {
+  if (media['x-event-schemas'] !== undefined) {
+    for (const { event, data } of readEvents(text)) {
+      if (event !== undefined) checkValue(data, `${at}/x-event-schemas/${event}`, about);
+    }
+  } else if (media['x-line-schema'] !== undefined) {
     const lines = text.split('\n').slice(0, -1);
     assert.ok(text === '' || text.endsWith('\n'), `${about}: the last line has no end`);
     for (const line of lines) checkValue(JSON.parse(line), `${at}/x-line-schema`, about);

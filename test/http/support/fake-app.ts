@@ -17,12 +17,13 @@ import type { PushRequest, PushResponse } from '../../../src/protocol/push.ts';
 import type { ScopeStatus, StatusQuery } from '../../../src/protocol/scope-status.ts';
 import type { Capabilities } from '../../../src/protocol/status.ts';
 import { assertDescribed } from './described.ts';
+import { FakeLive } from './fake-live.ts';
+import { FAKE_NOW_MS } from './hand-clock.ts';
 
 /** The head that the fake engine names. */
 export const HEAD = '20260502T150000.000Z-0005-a1b2' as Hlc;
 /** Token of the back ends. */
 export const SERVER_TOKEN = 'server-token-of-at-least-32-characters';
-export const FAKE_NOW_MS = Date.UTC(2026, 4, 2, 12);
 
 /** What the engine was asked, and what was logged. */
 export interface FakeApp {
@@ -70,7 +71,11 @@ export function fakeApp(answers: FakeAnswers = {}, options: Partial<AppOptions> 
         return CAPABILITIES;
       },
     },
-    access: { authenticate: async (header) => ({ actor_id: 'ann', scope_ids: scopesOf(header) }) },
+    access: {
+      authenticate: async (header) => ({ actor_id: 'ann', scope_ids: scopesOf(header) }),
+      authorize: () => true,
+    },
+    live: new FakeLive(),
     limits: {
       max_body_bytes: 8_388_608,
       push_max_changes: 500,

@@ -8,7 +8,7 @@ import type { EngineEvent } from '../../../src/core/ports/telemetry.ts';
 import { createJwtAccess } from '../../../src/auth/jwt.ts';
 import { createApp } from '../../../src/http/app.ts';
 import type { FinishedRequest } from '../../../src/http/request-log.ts';
-import { type RunningServer, startServer } from '../../../src/http/server.ts';
+import { type RunningServer, type ServerSettings, startServer } from '../../../src/http/server.ts';
 import { nodeSystem } from '../../../src/node-system.ts';
 import { rawToken, TEST_SECRET } from '../../auth/raw-token.ts';
 import { SERVER_TOKEN } from './fake-app.ts';
@@ -56,10 +56,16 @@ export interface World {
   close(): Promise<void>;
 }
 
-/** Starts a server on a store of this kind. Sockets have short time limits. */
+/** Time limits of sockets for tests that meet them, ms. */
+const SHORT = { headers: 200, request: 300, idle: 2_000 };
+/** For tests that never meet one, however busy the machine is. */
+export const PATIENT = {};
+
+/** Starts a server on a store of this kind. Sockets have short time limits unless others are given. */
 export async function startWorld(
   kind: StoreKind,
   more: Partial<Pick<EngineOptions, 'push_enabled'>> = {},
+  timeouts: ServerSettings['timeouts'] = SHORT,
 ): Promise<World> {
   const wanted = POLICIES.map(({ name, id_type }) => ({ name, id_type }));
   const opened = await kind.open(wanted);
@@ -103,7 +109,8 @@ export async function startWorld(
     server_version: '0.0.0',
     ...more,
   });
-  const server = await serve({ engine, access, finished });
+  engine.live.start();
+  const server = await serve({ engine, access, finished, timeouts });
   return {
     kind: kind.name,
     url: `http://127.0.0.1:${server.port}`,
@@ -119,6 +126,7 @@ export async function startWorld(
       failing.kind = kind;
     },
     async close() {
+      await engine.live.drain();
       await server.close(0);
       await opened.close();
     },
@@ -142,10 +150,12 @@ function serve(parts: {
   engine: SyncEngine;
   access: ReturnType<typeof createJwtAccess>;
   finished: FinishedRequest[];
+  timeouts: ServerSettings['timeouts'];
 }): Promise<RunningServer> {
-  const { engine, access, finished } = parts;
+  const { engine, access, finished, timeouts } = parts;
   const app = createApp({
     engine,
+    live: engine.live,
     access,
     limits: LIMITS,
     cors: ['https://app.example.org'],
@@ -156,8 +166,12 @@ function serve(parts: {
     clock: nodeSystem.clock,
     crypto: nodeSystem.crypto,
   });
-  const timeouts = { headers: 200, request: 300, idle: 2_000 };
-  return startServer(app, { host: '127.0.0.1', port: 0, drain_ms: 1_000, timeouts });
+  return startServer(app, {
+    host: '127.0.0.1',
+    port: 0,
+    drain_ms: 1_000,
+    ...(timeouts === undefined ? {} : { timeouts }),
+  });
 }
 
 /** Claims of a good token, with changes; undefined takes a claim out. */
