@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { AppOptions } from '../../src/http/route.ts';
 import type { ScopeStatus } from '../../src/protocol/scope-status.ts';
 import { change } from './bad-input/inputs.ts';
 import { type Call, call, type Reply } from './support/call.ts';
@@ -145,6 +146,8 @@ for (const kind of STORE_KINDS) {
       assert.equal(second.reply.headers.etag, etag);
       const head = await send({ method: 'HEAD', path: `${PATH}${query}`, headers: known });
       assert.equal(head.status, 304);
+      const fresh = await send({ method: 'HEAD', path: `${PATH}${query}` });
+      assert.deepEqual([fresh.status, fresh.text, fresh.headers.etag], [200, '', etag]);
       await push('polled-b');
       const third = await status(query, known);
       assert.deepEqual([third.reply.status, third.said.pending_pull_count], [200, 1]);
@@ -262,6 +265,9 @@ describe('[SU-6] conditional requests', () => {
       tagOf({}, { authorization: 'Bearer s2' }),
     ]);
     assert.equal(new Set([etag, ...others]).size, others.length + 1);
+    const engine = { epoch: 'epoch-2', status: upToDate } as unknown as AppOptions['engine'];
+    const restored = await fakeApp({}, { engine }).app.request(PATH, { headers: TOKEN });
+    assert.notEqual(restored.headers.get('etag'), etag, 'another history');
   });
 
   test('[SU-6] a browser may send the condition and read the tag', async () => {

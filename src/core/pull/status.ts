@@ -4,7 +4,7 @@
  */
 
 import type { StaleReason } from '../../protocol/pure/error-codes.ts';
-import { compareHlc, type Hlc, ZERO_HLC } from '../../protocol/pure/hlc.ts';
+import { type Hlc, ZERO_HLC } from '../../protocol/pure/hlc.ts';
 import { STATUS_PENDING_MAX } from '../../protocol/pure/limits.ts';
 import type { ScopeStatus, StatusQuery } from '../../protocol/scope-status.ts';
 import type { RequestContext } from '../context.ts';
@@ -53,9 +53,7 @@ interface Found {
 }
 
 async function lookAt(store: SyncStore, scope_id: string, since: Hlc | null): Promise<Found> {
-  // The zero version is no row: nothing to look up.
-  const wanted = since === null || compareHlc(since, '') === 0 ? null : since;
-  const { head, at } = await store.readScope(scope_id, wanted);
+  const { head, at } = await store.readScope(scope_id, since);
   const first = head === null || head.head_seq === 0 ? null : await store.firstRow(scope_id);
   const place: Place = since === null ? { kind: 'unsaid' } : placeOf(since, { head, at, first });
   return { head, first, place };

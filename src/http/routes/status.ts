@@ -52,8 +52,11 @@ export const statusRoute: SyncRoute = {
     if (isKnown(exchange, kept.ETag)) {
       return reply(exchange, { status: 304, body: null, headers: kept });
     }
-    const body = exchange.method === 'HEAD' ? null : JSON.stringify(status);
-    return reply(exchange, { status: 200, body, headers: { ...kept, 'Content-Type': TYPE } });
+    return reply(exchange, {
+      status: 200,
+      body: JSON.stringify(status),
+      headers: { ...kept, 'Content-Type': TYPE },
+    });
   },
 };
 

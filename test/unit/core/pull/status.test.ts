@@ -166,7 +166,9 @@ test('[SU-3] a stale first look that a second one does not confirm is not believ
 test('[SU-3] another epoch is said before anything else is judged, also without a since', async () => {
   const over = await filled(['tasks/a']);
   for (const since of [null, versionOf(over, 1), hlc(9_000)]) {
+    over.store.calls.length = 0;
     const said = await status(over, since, request({ epoch: 'epoch-0' }));
+    assert.deepEqual(over.store.calls, ['readScope', 'firstRow'], 'no second look is needed');
     assert.deepEqual([said.needs_sync, said.full_resync_required], [true, true]);
     assert.deepEqual([said.reason, said.pending_pull_count], ['epoch_changed', null]);
   }
