@@ -20,14 +20,7 @@ import type { OplogRead, ScopeHead } from '../ports/records.ts';
 import { staleBody } from '../pull/pull.ts';
 import { readableCollections } from '../readable.ts';
 import { type FeedTarget, followFeed } from './feed-follower.ts';
-import {
-  CHANNEL_LINGER_MS,
-  HEADS_PER_READ,
-  MEMORY_TOTAL_BYTES_MAX,
-  SLOW_READER_MS,
-  SWEEP_EVERY_MS,
-  UNTAKEN_TOTAL_BYTES_MAX,
-} from './live-limits.ts';
+import { HEADS_PER_READ, LIVE_LIMITS, type LiveLimits, SWEEP_EVERY_MS } from './live-limits.ts';
 import { ReplayPages } from './replay-pages.ts';
 import { ScopeChannel } from './scope-channel.ts';
 import { Subscription } from './subscription.ts';
@@ -45,6 +38,7 @@ interface KnownChannel {
 /** See the file's comment. */
 export class LiveHub implements LiveDelivery, FeedTarget {
   readonly #core: EngineOptions;
+  readonly #limits: LiveLimits;
   readonly #pages: ReplayPages;
   readonly #channels = new Map<string, KnownChannel>();
   readonly #open: Record<LiveTransport, number> = { websocket: 0, events: 0 };
@@ -52,9 +46,10 @@ export class LiveHub implements LiveDelivery, FeedTarget {
   #running: Promise<unknown> | undefined;
   #draining = false;
 
-  constructor(core: EngineOptions) {
+  constructor(core: EngineOptions, limits: LiveLimits = LIVE_LIMITS) {
     this.#core = core;
-    this.#pages = new ReplayPages(core, core.system.clock);
+    this.#limits = { ...limits, slow_reader_ms: core.slow_reader_ms ?? limits.slow_reader_ms };
+    this.#pages = new ReplayPages(core, core.system.clock, this.#limits);
   }
 
   /** Follows the feed and looks after slow readers until `drain`. */
@@ -133,7 +128,7 @@ export class LiveHub implements LiveDelivery, FeedTarget {
   /** Cuts off readers that take nothing, forgets scopes without readers, and bounds the memory. */
   sweep(): void {
     const now = this.#core.system.clock.monotonic();
-    const slow_ms = this.#core.slow_reader_ms ?? SLOW_READER_MS;
+    const { slow_reader_ms, untaken_total_bytes } = this.#limits;
     let untaken = 0;
     const stalled: { readonly one: Subscription; readonly ms: number }[] = [];
     for (const one of this.#subscriptions()) {
@@ -143,7 +138,7 @@ export class LiveHub implements LiveDelivery, FeedTarget {
     }
     stalled.sort((a, b) => b.ms - a.ms);
     for (const { one, ms } of stalled) {
-      if (ms < slow_ms && untaken <= UNTAKEN_TOTAL_BYTES_MAX) break;
+      if (ms < slow_reader_ms && untaken <= untaken_total_bytes) break;
       untaken -= one.buffered_bytes;
       one.end({ kind: 'slow' });
     }
@@ -152,17 +147,18 @@ export class LiveHub implements LiveDelivery, FeedTarget {
   }
 
   #boundMemory(now: number): void {
+    const { linger_ms, memory_total_bytes } = this.#limits;
     let bytes = 0;
     for (const [scope_id, { channel, empty_since }] of this.#channels) {
-      if (empty_since !== undefined && now - empty_since >= CHANNEL_LINGER_MS) {
+      if (empty_since !== undefined && now - empty_since >= linger_ms) {
         this.#channels.delete(scope_id);
       } else {
         bytes += channel.rows?.bytes ?? 0;
       }
     }
-    if (bytes <= MEMORY_TOTAL_BYTES_MAX) return;
-    const share = Math.floor(MEMORY_TOTAL_BYTES_MAX / this.#channels.size);
-    for (const { channel } of this.#channels.values()) channel.trim(undefined, share);
+    if (bytes <= memory_total_bytes) return;
+    const share = Math.floor(memory_total_bytes / this.#channels.size);
+    for (const { channel } of this.#channels.values()) channel.trim(share);
   }
 
   async #sweepOn(signal: AbortSignal): Promise<void> {
@@ -179,6 +175,7 @@ export class LiveHub implements LiveDelivery, FeedTarget {
       channel: new ScopeChannel({
         store: this.#core.store,
         scope_id,
+        limits: this.#limits,
         onPublished: (rows, gap_rows) => this.#onPublished(known, rows, gap_rows),
         // The next look at the heads tries again.
         onFailed: () => undefined,

@@ -1,29 +1,51 @@
-/** Bounds of live delivery. */
+/** Bounds of live delivery, as one value, so that tests can make them small. */
 
-/** Rows and bytes of wire text that the memory of one scope holds at most, and of all scopes together. */
-export const MEMORY_ROWS_MAX = 1_000;
-export const MEMORY_BYTES_MAX = 1_048_576;
-export const MEMORY_TOTAL_BYTES_MAX = 67_108_864;
-/** Newest rows that the memory of a scope begins with: most clients that come back need no more. */
-export const SEED_ROWS = 200;
-export const SEED_BYTES = 262_144;
-/** Rows and bytes of one read that closes a gap. */
-export const GAP_ROWS = 1_000;
-export const GAP_BYTES = 1_048_576;
-/** Rows and bytes of a page of replay. */
-export const REPLAY_ROWS = 500;
-export const REPLAY_BYTES = 1_048_576;
-/** Pages that are read at the same time. */
-export const REPLAY_READS_MAX = 16;
-/** How long a page that was read is kept for others who are at the same place, ms, and how many bytes. */
-export const REPLAY_KEPT_MS = 2_000;
-export const REPLAY_KEPT_BYTES = 16_777_216;
-/** A scope without subscribers is forgotten after this time, ms. */
-export const CHANNEL_LINGER_MS = 30_000;
-/** A reader that has taken nothing for so long, with something to take, is cut off, ms. */
-export const SLOW_READER_MS = 10_000;
-/** Bytes that all readers together may leave untaken before the longest stalled is cut off. */
-export const UNTAKEN_TOTAL_BYTES_MAX = 268_435_456;
+/** Rows, bytes of wire text, and ms. */
+export interface LiveLimits {
+  /** What the memory of one scope holds at most, and of all scopes together. */
+  readonly memory_rows: number;
+  readonly memory_bytes: number;
+  readonly memory_total_bytes: number;
+  /** Newest rows that a memory begins with: most clients that come back need no more. */
+  readonly seed_rows: number;
+  readonly seed_bytes: number;
+  /** One read that closes a gap. */
+  readonly gap_rows: number;
+  readonly gap_bytes: number;
+  /** A page of replay. */
+  readonly replay_rows: number;
+  readonly replay_bytes: number;
+  /** Pages that are read at the same time. */
+  readonly replay_reads: number;
+  /** How long a page is kept for others who are at the same place, and how many bytes are kept. */
+  readonly replay_kept_ms: number;
+  readonly replay_kept_bytes: number;
+  /** A scope without subscribers is forgotten after this time. */
+  readonly linger_ms: number;
+  /** A reader that has taken nothing for so long, with something to take, is cut off. */
+  readonly slow_reader_ms: number;
+  /** Bytes that all readers together may leave untaken before the longest stalled is cut off. */
+  readonly untaken_total_bytes: number;
+}
+
+export const LIVE_LIMITS: LiveLimits = {
+  memory_rows: 1_000,
+  memory_bytes: 1_048_576,
+  memory_total_bytes: 67_108_864,
+  seed_rows: 200,
+  seed_bytes: 262_144,
+  gap_rows: 1_000,
+  gap_bytes: 1_048_576,
+  replay_rows: 500,
+  replay_bytes: 1_048_576,
+  replay_reads: 16,
+  replay_kept_ms: 2_000,
+  replay_kept_bytes: 16_777_216,
+  linger_ms: 30_000,
+  slow_reader_ms: 10_000,
+  untaken_total_bytes: 268_435_456,
+};
+
 /** How often readers are looked at, ms. */
 export const SWEEP_EVERY_MS = 1_000;
 /** How often heads are compared: while a feed is followed, and while there is none, ms. */

@@ -8,13 +8,7 @@ import { type Hlc, ZERO_HLC } from '../../protocol/pure/hlc.ts';
 import type { Clock } from '../ports/system.ts';
 import { staleBody } from '../pull/pull.ts';
 import { type PageCore, type PageRequest, readPage } from '../pull/read-page.ts';
-import {
-  REPLAY_BYTES,
-  REPLAY_KEPT_BYTES,
-  REPLAY_KEPT_MS,
-  REPLAY_READS_MAX,
-  REPLAY_ROWS,
-} from './live-limits.ts';
+import type { LiveLimits } from './live-limits.ts';
 import type { Place } from './scope-rows.ts';
 import { SharedFrame } from './shared-frame.ts';
 
@@ -33,14 +27,16 @@ interface Kept {
 export class ReplayPages {
   readonly #core: PageCore;
   readonly #clock: Pick<Clock, 'monotonic'>;
+  readonly #limits: LiveLimits;
   /** In the order in which they were asked for. */
   readonly #pages = new Map<string, Kept>();
   #bytes = 0;
   #reading = 0;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(core: PageCore, clock: Pick<Clock, 'monotonic'>) {
-    const pull_max_bytes = Math.min(core.limits.pull_max_bytes, REPLAY_BYTES);
+  constructor(core: PageCore, clock: Pick<Clock, 'monotonic'>, limits: LiveLimits) {
+    this.#limits = limits;
+    const pull_max_bytes = Math.min(core.limits.pull_max_bytes, limits.replay_bytes);
     this.#core = { ...core, limits: { ...core.limits, pull_max_bytes } };
     this.#clock = clock;
   }
@@ -65,7 +61,7 @@ export class ReplayPages {
   forget(): void {
     const now = this.#clock.monotonic();
     for (const [key, kept] of this.#pages) {
-      if (kept.until > now && this.#bytes <= REPLAY_KEPT_BYTES) continue;
+      if (kept.until > now && this.#bytes <= this.#limits.replay_kept_bytes) continue;
       if (kept.until === Number.POSITIVE_INFINITY) continue;
       this.#pages.delete(key);
       this.#bytes -= kept.bytes;
@@ -79,14 +75,14 @@ export class ReplayPages {
       return;
     }
     kept.bytes = page.frames.reduce((sum, { row }) => sum + row.line.length, 0);
-    kept.until = this.#clock.monotonic() + REPLAY_KEPT_MS;
+    kept.until = this.#clock.monotonic() + this.#limits.replay_kept_ms;
     this.#bytes += kept.bytes;
   }
 
   async #read(request: Omit<PageRequest, 'limit'>): Promise<ReplayPage> {
     await this.#takeTurn();
     try {
-      const found = await readPage(this.#core, { ...request, limit: REPLAY_ROWS });
+      const found = await readPage(this.#core, { ...request, limit: this.#limits.replay_rows });
       if (found.kind === 'stale') {
         return { kind: 'stale', stale: staleBody(this.#core, found, request.collections) };
       }
@@ -104,7 +100,7 @@ export class ReplayPages {
   }
 
   async #takeTurn(): Promise<void> {
-    while (this.#reading >= REPLAY_READS_MAX) {
+    while (this.#reading >= this.#limits.replay_reads) {
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
       });

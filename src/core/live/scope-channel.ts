@@ -5,14 +5,7 @@
 
 import type { ScopeHead } from '../ports/records.ts';
 import type { OplogRead, SyncStore } from '../ports/store.ts';
-import {
-  GAP_BYTES,
-  GAP_ROWS,
-  MEMORY_BYTES_MAX,
-  MEMORY_ROWS_MAX,
-  SEED_BYTES,
-  SEED_ROWS,
-} from './live-limits.ts';
+import type { LiveLimits } from './live-limits.ts';
 import { placeOf } from './replay-pages.ts';
 import { ScopeRows } from './scope-rows.ts';
 
@@ -26,6 +19,7 @@ export interface ChannelMember {
 export interface ChannelParts {
   readonly store: Pick<SyncStore, 'readScope' | 'readRows'>;
   readonly scope_id: string;
+  readonly limits: LiveLimits;
   /** Whole bundles reached the memory; `gap_rows` of them came from the store. */
   onPublished(rows: readonly OplogRead[], gap_rows: number): void;
   /** Reading failed. It is tried again with the next look at the heads. */
@@ -68,18 +62,12 @@ export class ScopeChannel {
     if (last === undefined) return;
     this.#told = Math.max(this.#told, last.seq);
     this.#wanted = Math.max(this.#wanted, last.seq);
-    if (this.#rows === undefined || this.#reading) {
+    if (this.#rows === undefined) {
       void this.#readOn();
       return;
     }
     this.#take(this.#rows, rows, false);
     if (this.#rows.end.seq < this.#wanted) void this.#readOn();
-  }
-
-  /** There are rows up to here, as somebody read. */
-  want(seq: number): void {
-    this.#wanted = Math.max(this.#wanted, seq);
-    void this.#readOn();
   }
 
   /**
@@ -88,12 +76,8 @@ export class ScopeChannel {
    */
   look(head: ScopeHead | undefined): boolean {
     const silent = this.#expected > this.#told;
-    if (this.#rows === undefined) {
-      void this.#readOn();
-      return false;
-    }
-    if (head !== undefined && head.head_seq > this.#rows.end.seq) this.want(head.head_seq);
-    else if (this.#rows.end.seq > this.#rows.tip.seq) this.want(this.#rows.end.seq + 1);
+    this.#wanted = Math.max(this.#wanted, head?.head_seq ?? 0);
+    if (this.#rows === undefined || this.#rows.end.seq < this.#wanted) void this.#readOn();
     this.#expected = Math.max(this.#expected, head?.head_seq ?? 0);
     return silent;
   }
@@ -103,8 +87,8 @@ export class ScopeChannel {
     this.#told = Math.max(this.#told, this.#expected, this.#rows?.tip.seq ?? 0);
   }
 
-  trim(rows_max = MEMORY_ROWS_MAX, bytes_max = MEMORY_BYTES_MAX): void {
-    this.#rows?.trim(rows_max, bytes_max);
+  trim(bytes = this.#parts.limits.memory_bytes): void {
+    this.#rows?.trim(this.#parts.limits.memory_rows, bytes);
   }
 
   /** One reader at a time; whoever comes meanwhile has raised `#wanted`. */
@@ -123,12 +107,17 @@ export class ScopeChannel {
 
   /** The memory begins with the newest rows, so that whoever was away for a moment needs no read. */
   async #begin(): Promise<void> {
-    const { store, scope_id } = this.#parts;
+    const { store, scope_id, limits } = this.#parts;
     const wanted_before = this.#wanted;
     const { head } = await store.readScope(scope_id, null);
     const tip = placeOf(head);
-    const after_seq = Math.max(0, tip.seq - SEED_ROWS);
-    const range = { scope_id, after_seq, max_rows: tip.seq - after_seq, max_bytes: SEED_BYTES };
+    const after_seq = Math.max(0, tip.seq - limits.seed_rows);
+    const range = {
+      scope_id,
+      after_seq,
+      max_rows: tip.seq - after_seq,
+      max_bytes: limits.seed_bytes,
+    };
     const rows = range.max_rows === 0 ? [] : await store.readRows(range);
     const seeded = memoryOf(rows);
     const joined = seeded !== undefined && seeded.tip.seq >= tip.seq;
@@ -142,11 +131,11 @@ export class ScopeChannel {
 
   async #closeGap(): Promise<void> {
     const memory = this.#rows as ScopeRows;
-    const { store, scope_id } = this.#parts;
+    const { store, scope_id, limits } = this.#parts;
     const after_seq = memory.end.seq;
     const rows = await store.readRows({
       ...{ scope_id, after_seq },
-      ...{ max_rows: GAP_ROWS, max_bytes: GAP_BYTES },
+      ...{ max_rows: limits.gap_rows, max_bytes: limits.gap_bytes },
     });
     // Pruned, or not the chain that was known: begin anew, and everybody's place is judged again.
     if (rows.length === 0 || !this.#take(memory, rows, true)) await this.#begin();

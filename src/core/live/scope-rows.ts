@@ -53,10 +53,7 @@ export class ScopeRows {
   offer(row: OplogRead): 'joined' | 'known' | 'gap' {
     const { end } = this;
     if (compareHlc(row.version, end.version) <= 0) return 'known';
-    if (!joins(row.prev, end.version) || row.seq !== end.seq + 1) {
-      this.#begun = [];
-      return 'gap';
-    }
+    if (!joins(row.prev, end.version) || row.seq !== end.seq + 1) return 'gap';
     this.#begun.push(row);
     if (row.ordinal === row.bundle_rows - 1) this.#finishBundle();
     return 'joined';
@@ -64,7 +61,6 @@ export class ScopeRows {
 
   /** Whether reading can go on from here without the store. */
   holds({ version, seq }: Place): boolean {
-    if (seq < this.#floor.seq || seq > this.tip.seq) return false;
     const at = seq === this.#floor.seq ? this.#floor : this.#at(seq)?.row;
     return at !== undefined && compareHlc(at.version, version) === 0;
   }

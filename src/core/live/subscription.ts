@@ -58,7 +58,6 @@ export class Subscription implements LiveSubscription, ChannelMember {
   #writing = false;
   #stalled_at: number | undefined;
   #untaken = 0;
-  #resumed: (() => void) | undefined;
 
   constructor(parts: SubscriptionParts) {
     this.#parts = parts;
@@ -91,7 +90,6 @@ export class Subscription implements LiveSubscription, ChannelMember {
 
   resume(): void {
     this.#stalled_at = undefined;
-    this.#resumed?.();
     this.wake();
   }
 
@@ -178,11 +176,8 @@ export class Subscription implements LiveSubscription, ChannelMember {
   #next(rows: ScopeRows): LiveRow | 'none' | 'elsewhere' {
     const { version, seq } = this.#place as Place;
     if (seq === undefined) return 'elsewhere';
-    if (seq > rows.tip.seq) {
-      // Replay has read further than the memory is.
-      this.#parts.channel.want(seq);
-      return 'none';
-    }
+    // Replay has read further than the memory is.
+    if (seq > rows.tip.seq) return 'none';
     return rows.holds({ version, seq }) ? (rows.after({ version, seq }) ?? 'none') : 'elsewhere';
   }
 
@@ -228,51 +223,43 @@ export class Subscription implements LiveSubscription, ChannelMember {
     this.end({ kind: 'resync', stale });
   }
 
-  /** Reads on from the store until the place is in memory. Keeps nothing while the reader is slow. */
+  /** One page from the store, or the part of it that the reader takes: nothing of it is kept. */
   async #replay(): Promise<void> {
     this.#state = 'replaying';
     try {
-      while (this.#isReplaying()) {
-        if (!this.#isReady()) await this.#untilResumed();
-        else if (await this.#replayPage()) break;
-      }
+      const page = await this.#readPage(this.position as Hlc);
+      if (!this.#isReplaying()) return;
+      this.#state = 'live';
+      if (page !== undefined) this.#takePage(page);
     } catch (error) {
       this.end({ kind: 'failed', cause: error });
       return;
     }
-    if (!this.#isReplaying()) return;
-    this.#state = 'live';
     this.wake();
   }
 
-  /** One page, or the part of it that the sink takes. True when the memory can go on. */
-  async #replayPage(): Promise<boolean> {
-    const { version } = this.#place as Place;
-    const page = await this.#readPage(version || ZERO_HLC);
-    if (page === undefined || !this.#isReplaying()) return false;
+  #takePage(page: ReplayPage): void {
     if (page.kind === 'stale') {
       this.end({ kind: 'resync', stale: page.stale });
-      return false;
+    } else if (this.#parts.request.mode === 'hints') {
+      this.#hintAtPage(page.frames);
+    } else {
+      for (const frame of page.frames) {
+        if (!this.#isReady()) return;
+        this.#write(frame);
+        this.#place = frame.row;
+      }
+      this.#place = page.end;
     }
-    if (this.#parts.request.mode === 'hints') return this.#hintAtPage(page.frames);
-    for (const frame of page.frames) {
-      if (!this.#isReady()) return false;
-      this.#write(frame);
-      this.#place = frame.row;
-    }
-    this.#place = page.end;
-    const { rows } = this.#parts.channel;
-    return rows !== undefined && (page.end.seq >= rows.tip.seq || rows.holds(page.end));
   }
 
   /** The history reaches back, so every row in memory is above the client's place. */
-  #hintAtPage(frames: readonly SharedFrame[]): boolean {
+  #hintAtPage(frames: readonly SharedFrame[]): void {
     const { rows } = this.#parts.channel;
-    if (rows === undefined) return false;
+    if (rows === undefined) return;
     const last = frames.at(-1);
     this.#place = rows.floor;
     this.#hint(rows, last === undefined ? undefined : new LiveRow(last.row));
-    return true;
   }
 
   /** Undefined when it could not be read now: the database may come back. */
@@ -284,13 +271,6 @@ export class Subscription implements LiveSubscription, ChannelMember {
       await this.#parts.clock.sleep(RETRY_MS);
       return undefined;
     }
-  }
-
-  async #untilResumed(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#resumed = resolve;
-    });
-    this.#resumed = undefined;
   }
 
   #write(frame: SharedFrame): void {
@@ -326,7 +306,6 @@ export class Subscription implements LiveSubscription, ChannelMember {
   #finish(reason: LiveEnd['kind'] | 'closed', cause?: unknown): boolean {
     if (this.#state === 'ended') return false;
     this.#state = 'ended';
-    this.#resumed?.();
     this.#parts.onEnded(this, reason, cause);
     return true;
   }

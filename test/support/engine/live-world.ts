@@ -2,6 +2,7 @@
 
 import type { RequestContext } from '../../../src/core/context.ts';
 import { LiveHub } from '../../../src/core/live/hub.ts';
+import { LIVE_LIMITS, type LiveLimits } from '../../../src/core/live/live-limits.ts';
 import type {
   BundleHint,
   ChangeFrame,
@@ -27,7 +28,12 @@ export class Reader implements LiveSink {
   room = Number.POSITIVE_INFINITY;
   buffered_bytes = 0;
   end: LiveEnd | undefined;
+  /** What the hub must never do: write to a reader that is full or gone. */
+  readonly faults: string[] = [];
+  /** Called inside each `change`, as a socket that drains at once would. */
+  onChange: () => void = () => undefined;
   subscription: LiveSubscription | undefined;
+  gone = false;
 
   get ready(): boolean {
     return this.room > 0;
@@ -38,11 +44,14 @@ export class Reader implements LiveSink {
   }
 
   change(frame: ChangeFrame): void {
+    if (!this.ready) this.faults.push(`${frame.row.seq} to a full reader`);
+    if (this.end !== undefined || this.gone) this.faults.push(`${frame.row.seq} after the end`);
     this.room -= 1;
     const { type, ...row } = JSON.parse(frame.json) as PullChange & { type: string };
     this.log.push(`${type} ${row.doc_id}${row.bundle_end ? '.' : ''}`);
     this.rows.push(row);
     this.frames.push(frame);
+    this.onChange();
   }
 
   hint(bundle: BundleHint): void {
@@ -60,6 +69,12 @@ export class Reader implements LiveSink {
     this.log.push(`ended ${end.kind}`);
   }
 
+  /** Goes away without a word. */
+  leave(): void {
+    this.gone = true;
+    this.subscription?.close();
+  }
+
   /** Takes everything, and so many more frames. */
   take(room = Number.POSITIVE_INFINITY): void {
     this.room = room;
@@ -69,14 +84,14 @@ export class Reader implements LiveSink {
 }
 
 /** A node: a hub over the world's store. */
-export function node(over: World): LiveHub {
-  return new LiveHub(over.core);
+export function node(over: World, limits: Partial<LiveLimits> = {}): LiveHub {
+  return new LiveHub(over.core, { ...LIVE_LIMITS, ...limits });
 }
 
 /** A world without anything in it, and one node. */
-export function liveWorld(options: Parameters<typeof world>[0] = {}): World & { hub: LiveHub } {
-  const made = world(options);
-  return { ...made, hub: node(made) };
+export function liveWorld(limits: Partial<LiveLimits> = {}): World & { hub: LiveHub } {
+  const made = world();
+  return { ...made, hub: node(made, limits) };
 }
 
 /** Subscribes a reader. */
