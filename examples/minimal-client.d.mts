@@ -47,6 +47,24 @@ export interface ClientOptions {
   readonly onRejected?: (change: ClientChange, result: ClientRejection) => void;
 }
 
+/** Rows of a stream, all of them after `after` and up to `last_seq`. */
+export interface LiveBatch {
+  readonly epoch: string | undefined;
+  readonly after: string;
+  readonly changes: readonly LiveRow[];
+  readonly last_seq: string;
+}
+
+/** A row as a pull gives it. */
+export interface LiveRow {
+  readonly version: string;
+  readonly collection: string;
+  readonly doc_id: string;
+  readonly operation: string;
+  readonly data: Record<string, unknown> | null;
+  readonly [field: string]: unknown;
+}
+
 /** A failed request: the server's code, and whether a repeat can help. */
 export interface RequestError extends Error {
   readonly status: number;
@@ -59,6 +77,21 @@ export declare class SyncClient {
   constructor(options: ClientOptions, saved?: Partial<ClientState>);
   /** Number of own edits whose rows have not come back. */
   get pending(): number;
+  /** Number of own edits that wait to be pushed. */
+  get unsent(): number;
+  /** What a stream needs to go on from here. */
+  get place(): {
+    readonly url: string;
+    readonly scope_id: string | undefined;
+    readonly since: string | null;
+    readonly epoch: string | undefined;
+    readonly collections: readonly string[];
+    readonly client_id: string;
+  };
+  /** The bearer token of all requests; replace it when it was renewed. */
+  token: string | undefined;
+  /** Called after each edit; live mode sends it then. */
+  onEdit: () => void;
   get(collection: string, doc_id: string): Record<string, unknown> | undefined;
   list(collection: string): { doc_id: string; data: Record<string, unknown> }[];
   put(collection: string, doc_id: string, data: Record<string, unknown> | null): Promise<string>;
@@ -66,4 +99,8 @@ export declare class SyncClient {
   push(): Promise<void>;
   pull(): Promise<void>;
   sync(): Promise<void>;
+  /** False when the rows do not follow what is here: nothing is taken. */
+  applyLive(batch: LiveBatch): Promise<boolean>;
+  /** Asks the server, as a push or pull does: the answer, or throws a `RequestError`. */
+  request(path: string, init: RequestInit): Promise<Response>;
 }

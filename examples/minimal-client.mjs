@@ -26,6 +26,10 @@ export class SyncClient {
   #offset = 0; // the server's clock minus ours, ms
   #node = crypto.randomUUID().slice(0, 8);
   #last = Promise.resolve();
+  /** The bearer token of all requests; replace it when it was renewed. */
+  token;
+  /** Called after each edit; live mode sends it then. */
+  onEdit = () => {};
 
   /**
    * Options: `url`, `collections`; `token`, `clientId`, `headers`, `fetch`; `onRejected(change, result)`
@@ -37,6 +41,7 @@ export class SyncClient {
     // One `since` covers all collections: with others than before, the base copy starts anew.
     const since = state.collections?.join() === collections.join() ? state.since : null;
     this.#options = options;
+    this.token = options.token;
     this.#state = { client_id, low: ZERO_HLC, stamp: ZERO_HLC, ...state, collections, since };
     this.#base = emptyCopy(collections);
     for (const [name, documents] of base) this.#base.set(name, new Map(documents));
@@ -47,6 +52,19 @@ export class SyncClient {
   /** Number of own edits whose rows have not come back. */
   get pending() {
     return this.#outbox.size;
+  }
+
+  /** Number of own edits that wait to be pushed. */
+  get unsent() {
+    return [...this.#outbox.values()].filter(({ answered }) => answered === null).length;
+  }
+
+  /** What a stream needs to go on from here. */
+  get place() {
+    const { since, epoch, collections, client_id } = this.#state;
+    const { url, headers } = this.#options;
+    const known = epoch ?? undefined;
+    return { url, scope_id: headers?.['Sync-Scope'], since, epoch: known, collections, client_id };
   }
 
   /** The document with own edits, undefined when there is none. Treat it as read-only. */
@@ -80,6 +98,7 @@ export class SyncClient {
     this.#outbox.set(change.mutation_id, { change, answered: null });
     this.#overlay.get(collection).set(doc_id, change);
     await this.#save();
+    this.onEdit();
     return change.mutation_id;
   }
 
@@ -103,6 +122,21 @@ export class SyncClient {
       await this.pull();
       if (pushed === 'later' || this.#nextBatch(1).length === 0) return;
     }
+  }
+
+  /**
+   * Takes `changes` of a stream of this `epoch`: all rows after version `after`, up to `last_seq`. False
+   * when they do not follow what is here, and nothing is taken: pull, then begin another stream.
+   */
+  applyLive({ epoch, after, changes, last_seq }) {
+    return this.#alone(() => {
+      const { since } = this.#state;
+      if (since === null || epoch !== this.place.epoch || after > since) return false;
+      // A pull in between may have brought some of them or all.
+      if (last_seq > since)
+        this.#apply({ changes: changes.filter(({ version }) => version > since), last_seq });
+      return true;
+    });
   }
 
   async #pushAll() {
@@ -134,7 +168,7 @@ export class SyncClient {
     const changes = batch.map(({ text }) => text).join();
     const body = `{"client_id":${JSON.stringify(this.#state.client_id)},"changes":[${changes}]}`;
     const init = { method: 'POST', body, headers: { 'Content-Type': 'application/json' } };
-    const { results } = await (await this.#request('push', init)).json();
+    const { results } = await (await this.request('push', init)).json();
     if (batch.every(({ id }, i) => results[i].mutation_id === id)) return results;
     throw new Error('the answer does not fit the push');
   }
@@ -156,7 +190,7 @@ export class SyncClient {
       const { since, collections, epoch } = this.#state;
       const query = new URLSearchParams({ since, collections, limit: PULL_LIMIT });
       const headers = epoch ? { 'Sync-Epoch': epoch } : {};
-      page = since && (await (await this.#request(`pull?${query}`, { headers })).json());
+      page = since && (await (await this.request(`pull?${query}`, { headers })).json());
       if (page?.has_more && page.last_seq === since) throw new Error('the pull does not advance');
       if (page?.changes) this.#apply(page);
       else if (restarts++ > RESTARTS_MAX) throw new Error('full resyncs outlast the kept history');
@@ -185,14 +219,14 @@ export class SyncClient {
     const query = new URLSearchParams({ collections: this.#state.collections, limit: FULL_LIMIT });
     const staged = emptyCopy(this.#state.collections);
     let [end, epoch] = [{}];
-    for (let next = this.#request(`full?${query}`, {}); end.cursor !== null; ) {
+    for (let next = this.request(`full?${query}`, {}); end.cursor !== null; ) {
       const response = await next;
       epoch = response.headers.get('Sync-Epoch');
       const lines = (await response.text()).trimEnd().split('\n');
       end = JSON.parse(lines.pop());
       if (end.type !== 'end' || end.count !== lines.length) throw new Error('the page was cut');
       query.set('cursor', end.cursor); // the next page is under way while this one is read
-      if (end.cursor !== null) next = this.#request(`full?${query}`, {});
+      if (end.cursor !== null) next = this.request(`full?${query}`, {});
       for (const line of lines) {
         const { collection, doc_id, version, data } = JSON.parse(line);
         staged.get(collection).set(doc_id, { version, data });
@@ -205,10 +239,11 @@ export class SyncClient {
     for (const entry of this.#outbox.values()) entry.answered = null;
   }
 
-  async #request(path, { headers, ...init }) {
-    const { url, token, headers: more, fetch: send = fetch } = this.#options;
+  /** Asks the server, as a push or pull does: the answer, or throws with `status` and `code`. */
+  async request(path, { headers, ...init }) {
+    const { url, headers: more, fetch: send = fetch } = this.#options;
     const all = { 'Sync-Protocol': '1', ...more, ...headers };
-    if (token) all.Authorization = `Bearer ${token}`;
+    if (this.token) all.Authorization = `Bearer ${this.token}`;
     const response = await send(`${url}/sync/${path}`, { ...init, headers: all });
     this.#offset = (Date.parse(response.headers.get('Sync-Time')) || Date.now()) - Date.now();
     if (response.ok) return response;

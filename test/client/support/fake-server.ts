@@ -12,7 +12,9 @@ const START_MS = Date.UTC(2026, 4, 2, 12);
 type Data = Record<string, unknown> | null;
 
 /** A row as pull delivers it. */
-interface Row {
+export interface Row {
+  /** Number of the push or write that made it. */
+  readonly bundle: number;
   readonly version: string;
   readonly collection: string;
   readonly doc_id: string;
@@ -89,10 +91,16 @@ export class FakeServer {
   pageLimit = 1_000;
   fullLimit = 5_000;
   now = START_MS;
+  /** Told after each push and write. */
+  committed = (): void => {};
   #state: State = { rows: [], pruned: 0, documents: new Map(), receipts: new Map() };
   #count = 0;
+  #bundle = 0;
 
-  fetch = async (url: string, init: RequestInit = {}): Promise<Response> => {
+  readonly fetch = (url: string, init: RequestInit = {}): Promise<Response> =>
+    this.receive(url, init);
+
+  async receive(url: string, init: RequestInit): Promise<Response> {
     const { pathname, searchParams } = new URL(url);
     const path = pathname.replace(/^\/sync\//, '') as 'push' | 'pull' | 'full';
     const body = init.body === undefined ? undefined : JSON.parse(String(init.body));
@@ -101,7 +109,7 @@ export class FakeServer {
     const answer = (): Response => this.#answer(asked);
     const mishap = this.mishaps[path].shift();
     return mishap === undefined ? answer() : mishap(asked, answer);
-  };
+  }
 
   /** Version of the newest row. */
   get head(): string {
@@ -122,9 +130,19 @@ export class FakeServer {
 
   /** Writes as another client would; a `stamp` in the document is the edit's stamp. */
   write(collection: string, doc_id: string, data: Data): string {
-    const change_version = typeof data?.['stamp'] === 'string' ? data['stamp'] : null;
-    const author = { client_id: 'other', mutation_id: null, change_version };
-    return this.#add({ collection, doc_id, data, ...author });
+    this.writeBundle([[collection, doc_id, data]]);
+    return this.head;
+  }
+
+  /** Writes some documents as one bundle. */
+  writeBundle(edits: readonly (readonly [string, string, Data])[]): void {
+    this.#bundle += 1;
+    for (const [collection, doc_id, data] of edits) {
+      const change_version = typeof data?.['stamp'] === 'string' ? data['stamp'] : null;
+      const author = { client_id: 'other', mutation_id: null, change_version };
+      this.#add({ collection, doc_id, data, ...author });
+    }
+    this.committed();
   }
 
   /** Forgets the oldest rows of the log, all but `keep`. */
@@ -156,10 +174,12 @@ export class FakeServer {
 
   #push({ body }: Asked): object {
     const { client_id, changes } = body as { client_id: string; changes: ClientChange[] };
+    this.#bundle += 1;
     const results = changes.map((change, index) => {
       const { collection, doc_id, mutation_id } = change;
       return { index, collection, doc_id, mutation_id, ...this.#decide(client_id, change) };
     });
+    this.committed();
     return { results, head: this.head, bundle_seq: null };
   }
 
@@ -192,12 +212,13 @@ export class FakeServer {
     return change.change_version > stamp ? 'incoming' : 'current';
   }
 
-  #add(row: Omit<Row, 'version' | 'operation'>): string {
+  #add(row: Omit<Row, 'bundle' | 'version' | 'operation'>): string {
     this.now += 1;
     this.#count += 1;
     const time = new Date(this.now).toISOString().replace(/[-:]/g, '');
     const version = `${time}-0000-n${String(this.#count).padStart(6, '0')}`;
-    const full = { ...row, version, operation: row.data === null ? 'delete' : 'upsert' };
+    const bundle = this.#bundle;
+    const full = { ...row, bundle, version, operation: row.data === null ? 'delete' : 'upsert' };
     this.#state.rows.push(full);
     this.#state.documents.set(`${row.collection}/${row.doc_id}`, full);
     return version;
@@ -207,7 +228,7 @@ export class FakeServer {
     const since = query.get('since') as string;
     const { rows, pruned } = this.#state;
     const at = rows.findIndex(({ version }) => version === since);
-    const reason = this.#staleReason(since, at, headers.get('Sync-Epoch'));
+    const reason = this.staleReason(since, headers.get('Sync-Epoch'));
     const collections = query.get('collections')?.split(',') ?? [];
     if (reason !== undefined) {
       return {
@@ -228,7 +249,9 @@ export class FakeServer {
     };
   }
 
-  #staleReason(since: string, at: number, epoch: string | null): string | undefined {
+  /** Why rows after `since` cannot be told. */
+  staleReason(since: string, epoch: string | null): string | undefined {
+    const at = this.rows.findIndex(({ version }) => version === since);
     if (epoch !== null && epoch !== this.epoch) return 'epoch_changed';
     if (since === this.head || (since === ZERO && this.#state.pruned === 0)) return undefined;
     if (since > this.head) return 'cursor_ahead';
