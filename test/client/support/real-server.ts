@@ -41,6 +41,8 @@ export interface RealServer {
   rows(): Promise<number>;
   /** The documents of a collection as the store holds them. */
   stored(collection: string, doc_ids: readonly string[]): Promise<Record<string, unknown>>;
+  /** Stops the server with its engine, and starts another one there, on the same store. */
+  restart(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -50,21 +52,9 @@ export async function startRealServer(kind: StoreKind): Promise<RealServer> {
   const opened = await kind.open(wanted);
   const { store } = opened;
   const events: EngineEvent[] = [];
-  const engine = await createEngine(store, events);
-  const app = createApp({
-    engine,
-    live: engine.live,
-    access: ACCESS,
-    limits: DEFAULTS,
-    cors: [],
-    readiness: async () => ({ ready: true, checks: [] }),
-    metrics: { text: async () => ({ body: '', type: 'text/plain' }), token: 'none' },
-    requestLog: { finished: () => undefined },
-    clock: nodeSystem.clock,
-    crypto: nodeSystem.crypto,
-  });
-  const server = await startServer(app, { host: '127.0.0.1', port: 0, drain_ms: 1_000 });
-  const url = `http://127.0.0.1:${server.port}`;
+  let running = await serve(store, events, 0);
+  const { port } = running;
+  const url = `http://127.0.0.1:${port}`;
   const head = async () => (await store.readScope(SCOPE, null)).head?.head_seq ?? 0;
   return {
     url,
@@ -77,10 +67,43 @@ export async function startRealServer(kind: StoreKind): Promise<RealServer> {
       const documents = await store.readDocuments(SCOPE, keys);
       return Object.fromEntries(documents.map(({ doc_id, data }) => [doc_id, data]));
     },
+    async restart() {
+      await running.stop();
+      running = await serve(store, events, port);
+    },
     async close() {
-      await server.close(0);
-      await engine.drain();
+      await running.stop();
       await opened.close();
+    },
+  };
+}
+
+/** One life of the server: engine, live delivery and socket. */
+async function serve(
+  store: SyncStore,
+  events: EngineEvent[],
+  port: number,
+): Promise<{ readonly port: number; stop(): Promise<void> }> {
+  const engine = await createEngine(store, events);
+  engine.live.start();
+  const app = createApp({
+    engine,
+    live: engine.live,
+    access: ACCESS,
+    limits: DEFAULTS,
+    cors: [],
+    readiness: async () => ({ ready: true, checks: [] }),
+    metrics: { text: async () => ({ body: '', type: 'text/plain' }), token: 'none' },
+    requestLog: { finished: () => undefined },
+    clock: nodeSystem.clock,
+    crypto: nodeSystem.crypto,
+  });
+  const server = await startServer(app, { host: '127.0.0.1', port, drain_ms: 1_000 });
+  return {
+    port: server.port,
+    async stop() {
+      await engine.drain();
+      await server.close(0);
     },
   };
 }
