@@ -49,6 +49,10 @@ export function createRowPrinter(output: RowOutput, options: RowPrinterOptions):
         output.warn(gapText(item));
         return;
       }
+      if (item.kind === 'waiting') {
+        output.warn('the database does not answer; rows go on when it is back');
+        return;
+      }
       printed += 1;
       await printRow(item);
     },

@@ -5,12 +5,22 @@
  */
 
 import { compareHlc, type Hlc } from '../../protocol/pure/hlc.ts';
-import type { OplogRead, OplogReads, ScopeReads } from '../ports/store.ts';
+import {
+  type OplogRead,
+  type OplogReads,
+  type ScopeReads,
+  StoreError,
+  type SyncStore,
+} from '../ports/store.ts';
 import type { Clock } from '../ports/system.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
 import { allScopes } from '../scope/all-scopes.ts';
+import { followFeed } from '../live/feed-follower.ts';
+import { POLL_EVERY_MS } from '../live/live-limits.ts';
+import { InspectTurns, type Turn } from './inspect-turns.ts';
 
 /** What an inspection needs of a store. */
-export type InspectStore = Omit<ScopeReads, 'readHeads'> & OplogReads;
+export type InspectStore = Omit<ScopeReads, 'readHeads'> & OplogReads & Pick<SyncStore, 'feed'>;
 
 /** Which rows are shown. An absent member lets everything pass. */
 export interface InspectFilter {
@@ -32,51 +42,136 @@ export interface InspectOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A row, or a notice that rows before `first` are no longer there (`first` null: none is left). */
+/**
+ * A row, a notice that rows before `first` are no longer there (`first` null: none is left), or the
+ * notice that the database does not answer and is waited for.
+ */
 export type Inspected =
+  | { readonly kind: 'waiting' }
   | { readonly kind: 'row'; readonly scope_id: string; readonly row: OplogRead }
   | { readonly kind: 'gap'; readonly scope_id: string; readonly first: Hlc | null };
 
-/** Pause between two looks at the heads while following, ms. */
-const FOLLOW_EVERY_MS = 500;
 const ROWS_PER_READ = 200;
 const BYTES_PER_READ = 1_048_576;
 
 /**
  * Shows rows above `since`. Within one look at the heads rows come in version order over all
- * scopes; a row that was committed during a look comes with the next one.
+ * scopes; a row that was committed during a look comes with the next one. While following, a database
+ * that does not answer is waited for: what was shown is not shown again.
  */
 export async function* inspectRows(
   store: InspectStore,
   clock: Clock,
   options: InspectOptions,
 ): AsyncGenerator<Inspected, void, undefined> {
-  const seen = new Map<string, number>();
-  const stopped = aborted(options.signal);
+  const stop = new AbortController();
+  const end = () => stop.abort();
+  if (options.signal?.aborted === true) end();
+  options.signal?.addEventListener('abort', end, { once: true });
+  const turns = new InspectTurns(options.filter.scope_id);
+  const inspection = { store, options, turns, seen: new Map<string, number>() };
+  if (options.follow) {
+    const parts = { feed: store.feed, clock, telemetry: SILENT, target: turns };
+    void followFeed(parts, stop.signal);
+  }
   let left = options.limit ?? Number.POSITIVE_INFINITY;
-  for (;;) {
-    for await (const item of shown(store, options, seen)) {
+  try {
+    for await (const item of untilAbort(allTurns(inspection, clock, stop.signal), stop.signal)) {
       yield item;
       if (item.kind === 'row') left -= 1;
-      if (left <= 0 || options.signal?.aborted === true) return;
+      if (left <= 0) return;
     }
-    if (!options.follow || options.signal?.aborted === true) return;
-    await Promise.race([clock.sleep(FOLLOW_EVERY_MS), stopped]);
+  } finally {
+    options.signal?.removeEventListener('abort', end);
+    end();
+    turns.stop();
   }
+}
+
+/** What all looks of an inspection share. */
+interface Inspection {
+  readonly store: InspectStore;
+  readonly options: InspectOptions;
+  readonly turns: InspectTurns;
+  /** Position by scope: rows up to it are never shown again. */
+  readonly seen: Map<string, number>;
+}
+
+/** An operator sees what comes of a feed, not its states. */
+const SILENT: Telemetry = { emit: () => {} };
+
+/** One turn after the other. That the database is waited for is said once each time it went away. */
+async function* allTurns(
+  inspection: Inspection,
+  clock: Clock,
+  signal: AbortSignal,
+): AsyncGenerator<Inspected, void, undefined> {
+  const { options, turns } = inspection;
+  let waiting = false;
+  for (let turn = turns.take(); turn !== undefined; turn = turns.take()) {
+    let broken = false;
+    for await (const item of taken(inspection, turn)) {
+      broken = item.kind === 'waiting';
+      if (!broken || !waiting) yield item;
+      waiting = broken;
+    }
+    waiting = broken;
+    if (!options.follow) return;
+    if (broken) await clock.sleep(POLL_EVERY_MS, signal);
+    await turns.next();
+  }
+}
+
+/** One turn; its last item is `waiting` when the database went away, and then it is taken again. */
+async function* taken(
+  inspection: Inspection,
+  turn: Turn,
+): AsyncGenerator<Inspected, void, undefined> {
+  const { options, turns } = inspection;
+  try {
+    yield* shown(inspection, turn);
+    turns.over(turn, 'done');
+  } catch (error) {
+    if (!options.follow || !isUnavailable(error)) throw error;
+    turns.over(turn, 'broken');
+    yield { kind: 'waiting' };
+  }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof StoreError && error.kind === 'unavailable';
 }
 
 /** One look, without the rows that the filter hides; those count as seen all the same. */
 async function* shown(
-  store: InspectStore,
-  options: InspectOptions,
-  seen: Map<string, number>,
+  inspection: Inspection,
+  turn: Turn,
 ): AsyncGenerator<Inspected, void, undefined> {
-  for await (const item of look(store, options, seen)) {
+  const { options, turns, seen } = inspection;
+  for await (const item of look(inspection, turn)) {
     if (item.kind === 'row') {
       seen.set(item.scope_id, item.row.seq);
+      turns.found(turn, item.scope_id, item.row.seq);
       if (!shows(options.filter, item.row)) continue;
     }
     yield item;
+  }
+}
+
+/** The items until the signal aborts: a read that hangs is not waited for then. */
+async function* untilAbort<T>(
+  items: AsyncGenerator<T, void, undefined>,
+  signal: AbortSignal,
+): AsyncGenerator<T, void, undefined> {
+  let stop = () => {};
+  signal.addEventListener('abort', () => stop(), { once: true });
+  while (!signal.aborted) {
+    const step = await new Promise<IteratorResult<T, void> | undefined>((resolve, reject) => {
+      stop = () => resolve(undefined);
+      items.next().then(resolve, reject);
+    });
+    if (step === undefined || step.done === true) return;
+    yield step.value;
   }
 }
 
@@ -90,15 +185,17 @@ interface Cursor {
 }
 
 async function* look(
-  store: InspectStore,
-  options: InspectOptions,
-  seen: ReadonlyMap<string, number>,
+  { store, options, seen }: Inspection,
+  turn: Turn,
 ): AsyncGenerator<Inspected, void, undefined> {
   const queue: Cursor[] = [];
   const { scope_id: only } = options.filter;
-  for await (const scope_id of only === undefined ? allScopes(store) : [only]) {
+  const all = only === undefined ? allScopes(store) : [only];
+  for await (const scope_id of turn === 'all' ? all : turn) {
     const opened = await openCursor(store, scope_id, { since: options.since, seen });
     if (opened === undefined) continue;
+    // So that a gap is told once, also when nothing is left behind it.
+    seen.set(scope_id, opened.cursor.after_seq);
     if (opened.gap !== undefined) yield { kind: 'gap', scope_id, first: opened.gap };
     if (await fill(store, opened.cursor)) enqueue(queue, opened.cursor);
   }
@@ -196,10 +293,4 @@ function shows(filter: InspectFilter, row: OplogRead): boolean {
     (filter.doc_id === undefined || filter.doc_id === row.doc_id) &&
     (filter.operations === undefined || filter.operations.has(row.operation))
   );
-}
-
-function aborted(signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    signal?.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
