@@ -28,6 +28,7 @@ export interface LiveLimits {
   readonly untaken_total_bytes: number;
 }
 
+/** The bounds of a server. */
 export const LIVE_LIMITS: LiveLimits = {
   memory_rows: 1_000,
   memory_bytes: 1_048_576,
