@@ -3,7 +3,8 @@
  * touches nothing of the process: no signals, no exit, no global objects, no listener for errors.
  */
 
-import type { RequestListener } from 'node:http';
+import type { IncomingMessage, RequestListener } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { createOwnAccess, type OwnAuth } from './auth/own-access.ts';
 import { listenWith, openProduct, type Product, type RunningProduct } from './compose.ts';
 import type { Environment } from './config/coerce.ts';
@@ -91,6 +92,11 @@ export interface SyncServer {
   fetch(request: Request): Promise<Response>;
   /** Answers one request of a plain `http.Server`. Its time-outs and limits are that server's. */
   readonly handler: RequestListener;
+  /**
+   * Serves `WS /sync/stream` on a plain `http.Server`: `server.on('upgrade', sync.handleUpgrade)`.
+   * Upgrades to other paths are left to other listeners.
+   */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Listens on the keys `host` and `port` with all paths, and with the limits of `serve`. */
   listen(): Promise<{ readonly url: string; readonly address: string; readonly port: number }>;
   /**
@@ -214,6 +220,7 @@ function serverOver(
     app,
     fetch: async (request) => app.fetch(request),
     handler: createListener(app),
+    handleUpgrade: product.streams.handleUpgrade,
     withScopeWrite: (scope_id, write, { actor_id } = {}) =>
       product.engine.withScopeWrite({
         scope_id,

@@ -27,6 +27,7 @@ import { countInvisible, ensureLayout } from './core/upkeep/layout.ts';
 import { createReadiness } from './core/upkeep/readiness.ts';
 import { expiryBounds, runRetention } from './core/upkeep/retention.ts';
 import type { AppOptions } from './http/route.ts';
+import type { StreamServer } from './http/stream/stream-server.ts';
 import { nodeSystem, repeat } from './node-system.ts';
 import type { Logger } from './observability/logger.ts';
 import type { Metrics } from './observability/metrics.ts';
@@ -75,6 +76,8 @@ export interface OpenOptions {
 /** A server that does not listen: what answers requests, and what its owner may do beside them. */
 export interface Product {
   readonly app_options: AppOptions;
+  /** Takes the upgrades of whoever listens. */
+  readonly streams: StreamServer;
   readonly engine: SyncEngine;
   /** Says that no new work is wanted; running requests go on. */
   stopAccepting(): void;
@@ -139,27 +142,34 @@ async function assemble(parts: Parts, access: Access): Promise<Product> {
       hint: 'their pushes are answered 503 and wait; set push.enabled: true to take them',
     });
   }
+  const { createAdmission, createStreams } = await import('./compose-live.ts');
+  const app_options: AppOptions = {
+    engine,
+    live: engine.live,
+    access,
+    limits: engineLimits(config),
+    cors: config.cors.origins,
+    readiness: createReadiness(parts, state),
+    metrics: { text: metrics.text, token: metricsToken(config) },
+    server_token: config.server_writes.token ?? null,
+    requestLog: createRequestLog({ logger, metrics }),
+    admission: createAdmission(config),
+    clock,
+    crypto: nodeSystem.crypto,
+  };
+  const streams = createStreams(app_options, { config, access, logger, metrics });
   return {
     engine,
-    app_options: {
-      engine,
-      live: engine.live,
-      access,
-      limits: engineLimits(config),
-      cors: config.cors.origins,
-      readiness: createReadiness(parts, state),
-      metrics: { text: metrics.text, token: metricsToken(config) },
-      server_token: config.server_writes.token ?? null,
-      requestLog: createRequestLog({ logger, metrics }),
-      clock,
-      crypto: nodeSystem.crypto,
-    },
+    app_options,
+    streams,
     stopAccepting() {
       if (!state.draining) logger.info('server.draining', 'server finishes its requests');
       state.draining = true;
+      streams.stop();
       void engine.live.drain();
     },
     async close() {
+      await streams.end(config.drain_seconds * 1_000);
       await engine.drain();
       await stopCapture();
       await stopRetention();
@@ -198,7 +208,8 @@ export async function listenWith(
   const { host, port: wanted_port } = config;
   const drain_ms = config.drain_seconds * 1_000;
   const app = createApp(product.app_options);
-  const settings = { host, port: wanted_port, drain_ms, embedded };
+  const { streams } = product;
+  const settings = { host, port: wanted_port, drain_ms, embedded, streams };
   const server = await startServer(app, settings);
   const { address, port } = server;
   const url = `http://${address.includes(':') ? `[${address}]` : address}:${port}`;

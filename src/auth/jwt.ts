@@ -5,6 +5,7 @@ import type { Access, Action, Identity } from '../core/ports/access.ts';
 import type { Clock } from '../core/ports/system.ts';
 import type { TokenAlgorithm } from './algorithms.ts';
 import {
+  CLOCK_TOLERANCE_SECONDS,
   type ClaimNames,
   type TokenTimes,
   type WantedParties,
@@ -108,7 +109,8 @@ function createVerifier(
     const times = readTimes(claims);
     checkTimes(times, clock.now() / 1000);
     checkParties(claims, parties);
-    return { identity: readIdentity(claims, names), times, generation };
+    const expires_ms = (times.exp + CLOCK_TOLERANCE_SECONDS) * 1_000;
+    return { identity: { ...readIdentity(claims, names), expires_ms }, times, generation };
   };
 }
 

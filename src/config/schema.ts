@@ -9,6 +9,7 @@ import { LIMITS } from '../protocol/pure/limits.ts';
 import { auth } from './auth-schema.ts';
 import { collections } from './collection-schema.ts';
 import { help } from './key-help.ts';
+import { stream } from './stream-schema.ts';
 
 const DAYS_MAX = 20_000;
 
@@ -278,6 +279,7 @@ export const ConfigSchema = z
     ...listening,
     ...lifetimes,
     ...limits,
+    stream,
     ...operation,
   })
   .meta({ title: 'Configuration of offline-sync' });

@@ -10,6 +10,7 @@ import { authenticate } from './middleware/authenticate.ts';
 import { corsHeaders, isPreflight, preflightResponse } from './middleware/cors.ts';
 import { acceptsAny } from './middleware/negotiate.ts';
 import { closingBody, hasUnreadBody } from './middleware/refuse-body.ts';
+import { requestIds } from './request-ids.ts';
 import { type AppOptions, type Route, servedRoutes } from './route.ts';
 import { capabilitiesRoute } from './routes/capabilities.ts';
 import { docsRoute, openApiRoute } from './routes/documents.ts';
@@ -20,6 +21,7 @@ import { pullRoute } from './routes/pull.ts';
 import { pushRoute } from './routes/push.ts';
 import { serverChangesRoute } from './routes/server-changes.ts';
 import { statusPostRoute, statusRoute } from './routes/status.ts';
+import { streamRoute } from './routes/stream.ts';
 
 export type { AppOptions } from './route.ts';
 
@@ -36,6 +38,7 @@ export const ROUTES: readonly Route[] = [
   eventsRoute,
   watchRoute,
   subscribersRoute,
+  streamRoute,
   capabilitiesRoute,
   serverChangesRoute,
   healthRoute,
@@ -80,16 +83,6 @@ interface Run {
   /** The routes that exist here: any other path is answered like one that never was. */
   readonly routes: readonly Route[];
   newRequestId(): string;
-}
-
-/** Ids of one process: a random start and a counter, so that a request costs no randomness. */
-function requestIds({ crypto }: AppOptions): () => string {
-  const start = crypto.randomBase36(10);
-  let count = 0;
-  return () => {
-    count += 1;
-    return `${start}-${count.toString(36)}`;
-  };
 }
 
 /** What the router found: a route, a path that serves other methods, or nothing. */

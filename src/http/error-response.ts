@@ -49,7 +49,7 @@ export function errorResponse(exchange: Exchange, error: SyncError): Response {
     body: JSON.stringify(body),
     headers: {
       'Content-Type': asProblem ? 'application/problem+json' : 'application/json',
-      ...extraHeaders(status, error),
+      ...errorHeaders(error),
     },
   });
 }
@@ -65,7 +65,9 @@ function asProblemDetails(status: number, envelope: ErrorEnvelope): Problem {
   };
 }
 
-function extraHeaders(status: number, error: SyncError): HeaderMap {
+/** Headers that come with an error. */
+export function errorHeaders(error: SyncError): HeaderMap {
+  const { status } = ERROR_CATALOGUE[error.code];
   if (status === 401) return { 'WWW-Authenticate': 'Bearer' };
   if (status === 429 || status === 503) {
     return { 'Retry-After': String(error.retry_after_seconds ?? 1) };

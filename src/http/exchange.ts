@@ -10,6 +10,7 @@ import {
   HEADER_TIME,
   PROTOCOL_VERSION,
 } from '../protocol/pure/headers.ts';
+import { chooseRequestId } from './request-ids.ts';
 
 /** Hono's environment here. The bindings are absent when a request was made without a socket. */
 export interface HttpEnv {
@@ -37,26 +38,31 @@ export interface ExchangeSource {
   newRequestId(): string;
 }
 
-const REQUEST_ID = /^[\w.:~-]{1,128}$/;
-
 /** Opens an exchange: request id [HT-1] and the headers of every answer [HT-2]. */
 export function openExchange(c: Context<HttpEnv>, source: ExchangeSource): Exchange {
   const request = c.req.raw;
-  const wanted = request.headers.get(HEADER_REQUEST_ID);
-  const request_id = wanted !== null && REQUEST_ID.test(wanted) ? wanted : source.newRequestId();
+  const request_id = chooseRequestId(request.headers.get(HEADER_REQUEST_ID), source.newRequestId);
   return {
     request,
     method: request.method,
     request_id,
-    headers: {
-      [HEADER_REQUEST_ID]: request_id,
-      [HEADER_PROTOCOL]: PROTOCOL_VERSION,
-      [HEADER_EPOCH]: source.epoch,
-      [HEADER_TIME]: new Date(source.now_ms).toISOString(),
-      'Cache-Control': 'no-store',
-      'X-Content-Type-Options': 'nosniff',
-    },
+    headers: commonHeaders(request_id, source),
     incoming: c.env?.incoming,
+  };
+}
+
+/** Headers of every answer [HT-2]. */
+export function commonHeaders(
+  request_id: string,
+  { epoch, now_ms }: Pick<ExchangeSource, 'epoch' | 'now_ms'>,
+): HeaderMap {
+  return {
+    [HEADER_REQUEST_ID]: request_id,
+    [HEADER_PROTOCOL]: PROTOCOL_VERSION,
+    [HEADER_EPOCH]: epoch,
+    [HEADER_TIME]: new Date(now_ms).toISOString(),
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
   };
 }
 

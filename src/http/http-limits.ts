@@ -36,8 +36,6 @@ export const HEADER_BYTES_MAX = 16_384;
 /** How often a closing server looks for connections that became idle, ms. */
 export const IDLE_SWEEP_MS = 25;
 
-/** Event streams of one actor at a time: a browser has six connections to a server, and needs some. */
-export const EVENT_STREAMS_PER_ACTOR_MAX = 4;
 /** An event stream takes rows while fewer bytes than this wait for its reader. */
 export const EVENT_BUFFER_BYTES = 65_536;
 /** Time between two heartbeats: well within the idle limits of proxies and of `IDLE_SOCKET_MS`. */

@@ -47,6 +47,8 @@ export interface Operation {
     readonly content: Readonly<Record<string, MediaType>>;
   };
   readonly responses: Readonly<Record<string, DescribedResponse | Ref>>;
+  /** Messages of an open connection, by who sends them. */
+  readonly 'x-messages'?: Readonly<Record<string, readonly JsonSchema[]>>;
 }
 
 /** The document. */

@@ -119,13 +119,21 @@ function describeRoute(route: Route, shared: Record<string, DescribedResponse>):
           },
         }),
     responses: responsesOf(route, shared),
+    ...(route.about.messages === undefined
+      ? {}
+      : { 'x-messages': messagesOf(route.about.messages) }),
   };
+}
+
+function messagesOf(messages: NonNullable<Route['about']['messages']>) {
+  return { client: messages.client.map(shapeRef), server: messages.server.map(shapeRef) };
 }
 
 function securityOf(route: Route): Operation['security'] {
   if (route.auth) return [{ bearer: [] }];
   const { token } = route.about;
   if (token === undefined) return [];
+  if (token === 'optional') return [{}, { bearer: [] }];
   return token === 'metrics' ? [{}, { metrics: [] }] : [{ [token]: [] }];
 }
 

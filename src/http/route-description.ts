@@ -32,8 +32,13 @@ export interface RouteDescription {
   readonly headers?: ParameterSet;
   /** Shape of the JSON body. */
   readonly body?: WireShape;
-  /** A bearer token that is no user's: `metrics` only where it is configured. */
-  readonly token?: 'metrics' | 'service';
+  /**
+   * A bearer token that is no user's: `metrics` only where it is configured. `optional` is a user's, who
+   * may send it later.
+   */
+  readonly token?: 'metrics' | 'service' | 'optional';
+  /** Messages of an open connection, by who sends them. */
+  readonly messages?: Readonly<Record<'client' | 'server', readonly WireShape[]>>;
   readonly answers: readonly DescribedAnswer[];
   /** Codes beside those that come with its kind: see the lists below. */
   readonly errors: readonly ErrorCode[];

@@ -9,6 +9,7 @@ import type { Readiness } from '../protocol/status.ts';
 import type { Exchange } from './exchange.ts';
 import type { RequestLog } from './request-log.ts';
 import type { RouteDescription } from './route-description.ts';
+import type { Admission } from './stream/admission.ts';
 
 /** Bounds from the configuration; units and maxima are in `protocol/pure/limits.ts`. */
 export interface HttpLimits {
@@ -44,6 +45,8 @@ export interface AppOptions {
   /** Bearer token of back ends that write; null or absent = their path does not exist. */
   readonly server_token?: string | null;
   readonly requestLog: RequestLog;
+  /** Places of open connections, shared by sockets and event streams. */
+  readonly admission: Admission;
   readonly clock: Clock;
   readonly crypto: Crypto;
 }

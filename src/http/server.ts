@@ -9,6 +9,7 @@ import {
   createServer,
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { createAdaptorServer, getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { SyncError } from '../protocol/errors.ts';
@@ -23,6 +24,26 @@ import {
   KEEP_ALIVE_TIMEOUT_MS,
   REQUEST_TIMEOUT_MS,
 } from './http-limits.ts';
+import { isUsable } from './usable-request.ts';
+
+/** A request that asks for an upgrade; `head` is what came after it. */
+export interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+}
+
+/** Takes over the sockets of requests that ask for an upgrade. */
+export interface UpgradeTaker {
+  /** Must listen for errors of the socket at once. `serve` answers the request as if it asked for none. */
+  upgrade(upgrade: Upgrade, serve: (socket: Duplex) => void): void;
+  /** Refuses new ones and asks the open ones to end. */
+  stop(): void;
+  /** Cuts what is left. */
+  terminate(): void;
+  /** Resolves when every connection was accounted for. */
+  idle(): Promise<void>;
+}
 
 /** Where to listen and how patient to be. */
 export interface ServerSettings {
@@ -32,6 +53,8 @@ export interface ServerSettings {
   /** How long `close` waits for running requests when it is not told otherwise, ms. */
   readonly drain_ms: number;
   onListening?(at: { address: string; port: number }): void;
+  /** What takes upgraded connections; without it an upgrade is an ordinary request. */
+  readonly streams?: UpgradeTaker;
   /** True inside somebody else's process: the global `Request` and `Response` stay as they are. */
   readonly embedded?: boolean;
   /** Shorter time limits, ms; for tests of the limits themselves. */
@@ -81,13 +104,19 @@ export async function startServer(
   }) as Server;
   server.timeout = settings.timeouts?.idle ?? IDLE_SOCKET_MS;
   server.on('clientError', answerClientError);
+  const { streams } = settings;
+  if (streams !== undefined) {
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+      streams.upgrade({ request, socket, head }, (again) => server.emit('connection', again)),
+    );
+  }
   await listen(server, settings);
   const { address, port } = server.address() as AddressInfo;
   settings.onListening?.({ address, port });
   return {
     address,
     port,
-    close: (graceMs = settings.drain_ms) => closeGracefully(server, graceMs),
+    close: (graceMs = settings.drain_ms) => closeGracefully(server, graceMs, streams),
   };
 }
 
@@ -109,30 +138,6 @@ function createGuardedServer(options: ServerOptions, listener: RequestListener):
     else refuseRequest(outgoing);
   });
   return server;
-}
-
-/**
- * One host that is a host, and a target that is a path or an http address. A second Host header is
- * how a request means one thing to a proxy and another here.
- */
-function isUsable(incoming: IncomingMessage): boolean {
-  const { rawHeaders, url = '' } = incoming;
-  let hosts = 0;
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    if (rawHeaders[at]?.length === 4 && rawHeaders[at]?.toLowerCase() === 'host') hosts += 1;
-  }
-  if (hosts !== 1) return false;
-  const host = incoming.headers.host ?? '';
-  if (PLAIN_HOST.test(host) && PLAIN_TARGET.test(url)) return true;
-  if (url.includes('\\') || !isHost(host)) return false;
-  return URL.canParse(url.startsWith('/') ? `http://${host}${url}` : url);
-}
-
-const PLAIN_HOST = /^[a-z0-9._-]+(?::\d{1,5})?$/;
-const PLAIN_TARGET = /^\/[\w/?&=.,:%~+-]*$/;
-
-function isHost(host: string): boolean {
-  return /^[^\s/?#@\\]+$/.test(host) && URL.canParse(`http://${host}/`);
 }
 
 function refuseRequest(outgoing: ServerResponse): void {
@@ -204,14 +209,18 @@ function listen(server: Server, { host, port }: ServerSettings): Promise<void> {
 }
 
 /** Connections that finish their request while closing become idle and are closed by the sweep. */
-function closeGracefully(server: Server, graceMs: number): Promise<void> {
+function closeGracefully(server: Server, graceMs: number, streams?: UpgradeTaker): Promise<void> {
+  streams?.stop();
   return new Promise((resolve) => {
     const sweep = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
-    const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+    const cut = setTimeout(() => {
+      server.closeAllConnections();
+      streams?.terminate();
+    }, graceMs);
     server.close(() => {
       clearInterval(sweep);
       clearTimeout(cut);
-      resolve();
+      resolve(streams?.idle());
     });
   });
 }

@@ -28,7 +28,7 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, ErrorEntry>> = {
     'Authentication failed. Send a valid bearer token.',
   ),
   collection_forbidden: entry(403, 'fix_request', 'A collection is unknown or not permitted.'),
-  scope_forbidden: entry(403, 'fix_request', 'The token does not hold the scope in Sync-Scope.'),
+  scope_forbidden: entry(403, 'fix_request', 'The token does not hold the chosen scope.'),
   scope_missing: entry(
     403,
     'authenticate',
@@ -37,7 +37,12 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, ErrorEntry>> = {
   scope_ambiguous: entry(
     403,
     'fix_request',
-    'The token holds several scopes. Choose one with Sync-Scope.',
+    'The token holds several scopes. Choose one with Sync-Scope, or scope_id on the stream.',
+  ),
+  origin_forbidden: entry(
+    403,
+    'fix_request',
+    'Web pages of this origin may not connect. See cors.origins of the server.',
   ),
   not_found: entry(404, 'fix_request', 'There is nothing at this path.'),
   method_not_allowed: entry(
@@ -77,7 +82,7 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, ErrorEntry>> = {
   upgrade_required: entry(
     426,
     'upgrade',
-    'This server speaks another protocol version. See Sync-Protocol.',
+    'Another protocol is needed: the version in Sync-Protocol, or a WebSocket on the stream.',
   ),
   rate_limited: entry(429, 'retry', 'Too many requests. Wait for Retry-After.'),
   internal: entry(500, 'none', 'The server failed. Report the request id to its operator.'),

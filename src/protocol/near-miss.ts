@@ -13,6 +13,7 @@ const ISSUES_MAX = 20;
 const NOT_SERVED = {
   envelope: ['on_conflict', 'client_seq', 'initialization_id', 'force'],
   change: ['vector_clock', 'force', 'on_conflict'],
+  stream: [],
 } as const;
 
 /** Finds near misses and not-yet-served names among the keys of a request object. */
@@ -27,7 +28,8 @@ export function fieldIssues(
     if (known.includes(key)) continue;
     if (issues.length === ISSUES_MAX) break;
     const path = `/${key.slice(0, 64)}`;
-    const later = NOT_SERVED[kind].find((name) => fold(name) === fold(key));
+    const not_served: readonly string[] = NOT_SERVED[kind];
+    const later = not_served.find((name) => fold(name) === fold(key));
     const near = byFolded.get(fold(key));
     if (later !== undefined) {
       issues.push({

@@ -22,6 +22,17 @@ import { PullChange, PullPage, PullParameters, PullStale } from './pull.ts';
 import { PushRequest, PushResponse } from './push.ts';
 import { ScopeStatus, StatusParameters, StatusRequest } from './scope-status.ts';
 import { ServerChangesRequest } from './server-changes.ts';
+import {
+  StreamAuth,
+  StreamCaughtUp,
+  StreamChange,
+  StreamError,
+  StreamPing,
+  StreamResync,
+  StreamSignal,
+  StreamSubscribe,
+  StreamSubscribed,
+} from './stream.ts';
 import { Capabilities, Health, Readiness, ServerIndex } from './status.ts';
 
 const WIRE_SHAPES = {
@@ -47,6 +58,15 @@ const WIRE_SHAPES = {
   PingEvent,
   Subscribers,
   Subscriber,
+  StreamSubscribe,
+  StreamAuth,
+  StreamSignal,
+  StreamSubscribed,
+  StreamChange,
+  StreamCaughtUp,
+  StreamPing,
+  StreamResync,
+  StreamError,
   Capabilities,
   Readiness,
   Health,

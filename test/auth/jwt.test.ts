@@ -12,6 +12,8 @@ const NOW = Date.UTC(2026, 4, 2, 12) / 1000;
 const clock = { now: () => NOW * 1000 };
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const claims = { sub: 'ann', exp: NOW + 3600, iat: NOW };
+/** The end of these claims, with the tolerance. */
+const EXPIRES_MS = (NOW + 3660) * 1000;
 
 function accessWith(options: Partial<JwtAccessOptions> = {}) {
   return createJwtAccess({ secret: TEST_SECRET, algorithms: ['HS256'], clock, ...options });
@@ -55,7 +57,7 @@ describe('[AU-1] the bearer token', () => {
   }
   test('[AU-1] the scheme is read in any case', async () => {
     const identity = await accessWith().authenticate(`bearer ${good}`);
-    assert.deepEqual(identity, { actor_id: 'ann', scope_ids: ['ann'] });
+    assert.deepEqual(identity, { actor_id: 'ann', scope_ids: ['ann'], expires_ms: EXPIRES_MS });
   });
 });
 
@@ -256,7 +258,7 @@ describe('[AU-7] actor and scopes are short texts from the configured claims', (
     const identity = await access.authenticate(
       bearer({ ...claims, user_id: 'u1', scope: 'openid' }),
     );
-    assert.deepEqual(identity, { actor_id: 'u1', scope_ids: ['u1'] });
+    assert.deepEqual(identity, { actor_id: 'u1', scope_ids: ['u1'], expires_ms: EXPIRES_MS });
   });
   test('[AU-7] a claim name that objects inherit is a missing claim', async () => {
     const access = accessWith({ actor_id_field: 'constructor' });
@@ -323,7 +325,8 @@ describe('[AU-9] tokens that the server signs', () => {
     });
     const access = accessWith({ scope_id_field: 'tenant' });
     const identity = await access.authenticate(`Bearer ${token}`);
-    assert.deepEqual(identity, { actor_id: 'ann', scope_ids: ['a', 'b'] });
+    const expires_ms = (NOW + 86_460) * 1000;
+    assert.deepEqual(identity, { actor_id: 'ann', scope_ids: ['a', 'b'], expires_ms });
     const later = accessWith({ clock: { now: () => (NOW + 86_460) * 1000 } });
     assert.equal(await refusal(later.authenticate(`Bearer ${token}`)), 'token_expired');
   });

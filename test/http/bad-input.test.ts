@@ -28,6 +28,7 @@ const CATALOGUE = { A: 28, H: 26, P: 56, L: 16, F: 8, S: 6, M: 4 };
 
 /** Codes that no input of the catalogue can produce, with the test that does or the reason. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
+  origin_forbidden: '[WS-1] origin null',
   rate_limited: 'shown by [SE-8]: it takes connections that stay open',
   resolver_error: 'resolvers of users come later',
   conflict_rejected: 'resolvers of users come later',

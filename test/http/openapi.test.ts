@@ -54,9 +54,12 @@ describe('[OA-1] the document', () => {
   test('[OA-1] routes with a scope ask for a token, the others do not', () => {
     for (const { method, path, auth, about } of ROUTES) {
       const operation = DOCUMENT.paths[path]?.[method.toLowerCase()];
-      const asks = { metrics: [{}, { metrics: [] }], service: [{ service: [] }], none: [] }[
-        about.token ?? 'none'
-      ];
+      const asks = {
+        metrics: [{}, { metrics: [] }],
+        service: [{ service: [] }],
+        optional: [{}, { bearer: [] }],
+        none: [],
+      }[about.token ?? 'none'];
       assert.deepEqual(operation?.security, auth ? [{ bearer: [] }] : asks, path);
       assert.equal(operation?.responses['401'] !== undefined, auth || asks.length > 0, path);
     }

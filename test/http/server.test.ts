@@ -153,13 +153,13 @@ describe('[HT-24] an upgrade to another protocol', () => {
     raw.socket.destroy();
     await server.close(0);
   });
-  test('[HT-24] a WebSocket that nobody serves is an unknown path', async () => {
+  test('[HT-24] a WebSocket where none is served is told so', async () => {
     const server = await startServer(fakeApp().app, LOCAL);
     const raw = openRaw(server.port);
     raw.socket.write(
       'GET /sync/stream HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
     );
-    await raw.seen(/not_found/);
+    await raw.seen(/websocket_required/);
     raw.socket.destroy();
     await server.close(0);
   });

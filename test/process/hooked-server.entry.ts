@@ -20,6 +20,7 @@ import { createMongoStore } from '../../src/storage/mongo/mongo-store.ts';
 import { connect } from '../../src/storage/mongo/topology.ts';
 import { withMutant } from '../support/process/mutants.ts';
 import type { ServerHooks } from '../support/process/server-hooks.ts';
+import { freshAdmission } from '../http/support/admission.ts';
 
 const DAY_MS = 86_400_000;
 const DRAIN_MS = 5_000;
@@ -48,6 +49,7 @@ const engine = new SyncEngine({
 const app = createApp({
   engine,
   live: engine.live,
+  admission: freshAdmission(),
   access,
   limits: config,
   cors: [],

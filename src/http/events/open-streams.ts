@@ -1,8 +1,7 @@
-/** The event streams of one application: places per actor, and the visits that every stream needs. */
+/** The event streams of one application, and the visits that every one of them needs. */
 
 import type { Clock } from '../../core/ports/system.ts';
-import { SyncError } from '../../protocol/errors.ts';
-import { EVENT_STREAMS_PER_ACTOR_MAX, EVENT_VISIT_MS } from '../http-limits.ts';
+import { EVENT_VISIT_MS } from '../http-limits.ts';
 
 /** A stream that is visited. */
 export interface VisitedStream {
@@ -10,32 +9,14 @@ export interface VisitedStream {
   visit(now: number): void;
 }
 
-/** Counts streams per actor and visits all of them from one timer. */
+/** Visits all streams from one timer. */
 export class OpenStreams {
   readonly #clock: Clock;
   readonly #streams = new Set<VisitedStream>();
-  readonly #places = new Map<string, number>();
   #stop: AbortController | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-  }
-
-  /** Takes a place of an actor; gives the function that frees it. Throws 429 when all are taken. */
-  takePlace(actor_id: string): () => void {
-    const taken = this.#places.get(actor_id) ?? 0;
-    if (taken >= EVENT_STREAMS_PER_ACTOR_MAX) {
-      throw new SyncError('rate_limited', { details: { reason: 'too_many_connections' } });
-    }
-    this.#places.set(actor_id, taken + 1);
-    let free = false;
-    return () => {
-      if (free) return;
-      free = true;
-      const left = (this.#places.get(actor_id) ?? 1) - 1;
-      if (left === 0) this.#places.delete(actor_id);
-      else this.#places.set(actor_id, left);
-    };
   }
 
   /** Visits the stream from now on. */

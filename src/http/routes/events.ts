@@ -37,7 +37,7 @@ export const eventsRoute: SyncRoute = {
     id: 'events',
     tag: 'Sync',
     summary: 'Server-sent events of committed changes',
-    text: 'A stream of `bundle` (hints to pull) or, with `data=1`, of every row as `change`, in commit order from `since` without a gap. `retry:` says when to come again, with Last-Event-ID. Names of events that servers with an upstream have (`syncProgress`, `syncMessage`, `syncComplete`, `syncError`) and `conflict` are taken by `types`; this server sends none of them. At most four streams of an actor. HEAD is checked like GET and opens nothing.',
+    text: 'A stream of `bundle` (hints to pull) or, with `data=1`, of every row as `change`, in commit order from `since` without a gap. `retry:` says when to come again, with Last-Event-ID. Names of events that servers with an upstream have (`syncProgress`, `syncMessage`, `syncComplete`, `syncError`) and `conflict` are taken by `types`; this server sends none of them. An actor has few streams at a time (`stream.max_events_per_actor`). HEAD is checked like GET and opens nothing.',
     query: 'EventsParameters',
     headers: 'EventsRequestHeaders',
     answers: [STREAM_ANSWER],
@@ -113,9 +113,9 @@ function subscribe(
   options: AppOptions,
   { context, query }: { readonly context: RequestContext; readonly query: EventsQuery },
 ): ReadableStream<Uint8Array> {
-  const { clock } = options;
+  const { clock, admission } = options;
   const streams = streamsOf(options);
-  const freePlace = streams.takePlace(context.identity.actor_id);
+  const place = admission.takePlace('events', context.identity.actor_id);
   const visited = { visit: (_now: number) => {} };
   const stream = new EventStream({
     query,
@@ -123,7 +123,7 @@ function subscribe(
     now: clock.monotonic(),
     retryMs: () => retryMs(options),
     closed() {
-      freePlace();
+      place.release();
       streams.remove(visited);
     },
   });
@@ -155,7 +155,7 @@ function retryMs({ crypto }: AppOptions): number {
 
 const open = new WeakMap<AppOptions, OpenStreams>();
 
-/** One count per application. */
+/** One timer per application. */
 function streamsOf(options: AppOptions): OpenStreams {
   const known = open.get(options) ?? new OpenStreams(options.clock);
   open.set(options, known);

@@ -102,6 +102,7 @@ export const indexRoute: PublicRoute = {
         capabilities: '/sync/capabilities',
         events: '/sync/events',
         watch: '/sync/watch',
+        stream: '/sync/stream',
         subscribers: '/sync/subscribers',
         ...(typeof server_token === 'string' ? { server_changes: '/sync/server/changes' } : {}),
         health: '/healthz',

@@ -9,6 +9,7 @@ export const ERROR_CODES = [
   'scope_forbidden',
   'scope_missing',
   'scope_ambiguous',
+  'origin_forbidden',
   'not_found',
   'method_not_allowed',
   'not_acceptable',
@@ -107,6 +108,8 @@ export const ISSUE_CODES = [
   'invalid_trailer',
   'invalid_types',
   'invalid_ping',
+  'invalid_token',
+  'invalid_epoch',
 ] as const;
 export type IssueCode = (typeof ISSUE_CODES)[number];
 

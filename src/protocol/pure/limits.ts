@@ -20,6 +20,29 @@ export const LIMITS = {
   max_clock_drift_ms: { default: 60_000, max: 86_400_000, unit: 'ms' },
 } as const satisfies Record<string, Limit>;
 
+/** The limits of live delivery that a deployment may change, by their key below `stream`. */
+export const STREAM_LIMITS = {
+  max_connections: { default: 10_000, max: 10_000, unit: 'connections' },
+  max_connections_per_actor: { default: 10, max: 10_000, unit: 'connections' },
+  max_unauthenticated: { default: 200, max: 10_000, unit: 'connections' },
+  max_events_per_actor: { default: 4, max: 10_000, unit: 'streams' },
+  buffer_bytes: { default: 1_048_576, max: 1_048_576, unit: 'bytes' },
+} as const satisfies Record<string, Limit>;
+
+/** Bytes of one message of a client of the stream; messages it may send at once and per second. */
+export const STREAM_MESSAGE_BYTES_MAX = 65_536;
+export const STREAM_MESSAGES_BURST = 40;
+export const STREAM_MESSAGES_PER_SECOND = 20;
+/** Parts that a client may cut one message into. */
+export const STREAM_FRAGMENTS_MAX = 64;
+/** How long a connection may be without a subscription, ms. */
+export const STREAM_SUBSCRIBE_MS = 10_000;
+/** How often the stream pings, and how many answers may be missing before a connection is cut. */
+export const STREAM_PING_MS = 30_000;
+export const STREAM_MISSED_PONGS_MAX = 2;
+/** How long a lost permission can go on on an open connection, ms. */
+export const STREAM_RECHECK_MS = 60_000;
+
 /** Stored bytes of one bundle; a larger push is refused with 413 `bundle_too_large`. */
 export const BUNDLE_BYTES_MAX = 8_388_608;
 /** Stored bytes of a document that a row of a foreign write can hold; a larger one becomes a barrier. */

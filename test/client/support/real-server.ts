@@ -15,6 +15,7 @@ import { startServer } from '../../../src/http/server.ts';
 import { nodeSystem } from '../../../src/node-system.ts';
 import { LIMITS } from '../../../src/protocol/pure/limits.ts';
 import type { StoreKind } from '../../http/support/stores.ts';
+import { freshAdmission } from '../../http/support/admission.ts';
 
 /** Collections of every client of these tests. */
 export const COLLECTIONS = ['notes', 'tasks'];
@@ -89,6 +90,7 @@ async function serve(
   const app = createApp({
     engine,
     live: engine.live,
+    admission: freshAdmission(),
     access: ACCESS,
     limits: DEFAULTS,
     cors: [],

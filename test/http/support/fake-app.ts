@@ -16,12 +16,14 @@ import type { PullQuery } from '../../../src/protocol/pull.ts';
 import type { PushRequest, PushResponse } from '../../../src/protocol/push.ts';
 import type { ScopeStatus, StatusQuery } from '../../../src/protocol/scope-status.ts';
 import type { Capabilities } from '../../../src/protocol/status.ts';
+import { freshAdmission } from './admission.ts';
 import { assertDescribed } from './described.ts';
 import { FakeLive } from './fake-live.ts';
 import { FAKE_NOW_MS } from './hand-clock.ts';
+import { FAKE_HEAD } from './fake-head.ts';
 
 /** The head that the fake engine names. */
-export const HEAD = '20260502T150000.000Z-0005-a1b2' as Hlc;
+export const HEAD: Hlc = FAKE_HEAD;
 /** Token of the back ends. */
 export const SERVER_TOKEN = 'server-token-of-at-least-32-characters';
 
@@ -91,6 +93,7 @@ export function fakeApp(answers: FakeAnswers = {}, options: Partial<AppOptions> 
       token: null,
     },
     server_token: SERVER_TOKEN,
+    admission: freshAdmission(),
     requestLog: { finished: (request) => finished.push(request) },
     clock: { now: () => FAKE_NOW_MS, monotonic: () => ticks++, sleep: async () => {} },
     crypto: {

@@ -6,11 +6,13 @@ import type { EngineOptions } from '../../../src/core/parts.ts';
 import { StoreError, type StoreErrorKind, type SyncStore } from '../../../src/core/ports/store.ts';
 import type { EngineEvent } from '../../../src/core/ports/telemetry.ts';
 import { createJwtAccess } from '../../../src/auth/jwt.ts';
-import { createApp } from '../../../src/http/app.ts';
+import { type AppOptions, createApp } from '../../../src/http/app.ts';
 import type { FinishedRequest } from '../../../src/http/request-log.ts';
 import { type RunningServer, type ServerSettings, startServer } from '../../../src/http/server.ts';
+import { StreamServer } from '../../../src/http/stream/stream-server.ts';
 import { nodeSystem } from '../../../src/node-system.ts';
 import { rawToken, TEST_SECRET } from '../../auth/raw-token.ts';
+import { freshAdmission } from './admission.ts';
 import { SERVER_TOKEN } from './fake-app.ts';
 import type { StoreKind, TestStore } from './stores.ts';
 
@@ -133,6 +135,9 @@ export async function startWorld(
   };
 }
 
+/** Short ones, because bad inputs wait for them. */
+const STREAM_TIMES = { subscribe: 200, ping: 100, sweep: 20 };
+
 function failOnDemand(store: SyncStore, failing: { kind: StoreErrorKind | undefined }): SyncStore {
   return new Proxy(store, {
     get(target, name) {
@@ -153,10 +158,12 @@ function serve(parts: {
   timeouts: ServerSettings['timeouts'];
 }): Promise<RunningServer> {
   const { engine, access, finished, timeouts } = parts;
-  const app = createApp({
+  const admission = freshAdmission();
+  const options: AppOptions = {
     engine,
     live: engine.live,
     access,
+    admission,
     limits: LIMITS,
     cors: ['https://app.example.org'],
     readiness: async () => ({ ready: true, checks: [] }),
@@ -165,8 +172,12 @@ function serve(parts: {
     requestLog: { finished: (request) => finished.push(request) },
     clock: nodeSystem.clock,
     crypto: nodeSystem.crypto,
-  });
-  return startServer(app, {
+  };
+  const log = { open: () => {}, closed: () => {} };
+  const stream = { token_in_query: false, buffer_bytes: 1_048_576, log, times: STREAM_TIMES };
+  const streams = new StreamServer({ ...options, stream });
+  return startServer(createApp(options), {
+    streams,
     host: '127.0.0.1',
     port: 0,
     drain_ms: 1_000,
