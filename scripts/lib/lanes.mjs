@@ -25,7 +25,7 @@ export const LANES = [
   lane('process', ['process'], {
     product: true,
     mongodb: 'optional',
-    minutes: 22,
+    minutes: 30,
     test_seconds: 600,
     concurrency: 1,
   }),

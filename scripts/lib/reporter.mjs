@@ -1,5 +1,6 @@
 /**
- * Reporter for node:test: prints failures so that a person can act on them, and writes the counts as JSON
+ * Reporter for node:test: prints failures so that a person can act on them and what tests
+ * say about themselves (times, seeds), and writes the counts as JSON
  * to the file named by SYNC_TEST_SUMMARY. Suites are not counted, only what asserts something.
  */
 
@@ -8,6 +9,8 @@ import path from 'node:path';
 import { inspect } from 'node:util';
 
 const OUTPUT_LINES_KEPT = 40;
+/** What node:test says about itself at the end; everything else was said by a test. */
+const RUNNER_COUNT = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/;
 /** Stack lines of node:test itself; they say nothing about the failure. */
 const RUNNER_FRAMES =
   /^ +at .*(node:internal|node:async_hooks|Array\.map \(<anonymous>\)).*(?<!\{)\n/gm;
@@ -20,6 +23,8 @@ export default async function* report(source) {
   for await (const { type, data } of source) {
     if (type === 'test:start') titlesOf(names, data.file)[data.nesting] = data.name;
     else if (type === 'test:stdout' || type === 'test:stderr') keep(output, data);
+    else if (type === 'test:diagnostic' && !RUNNER_COUNT.test(data.message))
+      yield `  · ${data.message}\n`;
     else if (type === 'test:pass') count(counts, data, titleOf(names, data));
     else if (type === 'test:fail')
       yield* failure(counts, data, { title: titleOf(names, data), output });
