@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { WebSocket } from 'ws';
 import { type Live, startLive } from '../../examples/live-client.mjs';
 import type { SyncClient } from '../../examples/minimal-client.mjs';
 import { STORE_KINDS } from '../http/support/stores.ts';
@@ -9,7 +10,7 @@ import { view } from './support/clients.ts';
 import { type RealServer, startRealServer } from './support/real-server.ts';
 
 const LIMIT_MS = 20_000;
-const TRANSPORTS = ['events', 'poll'] as const;
+const TRANSPORTS = ['websocket', 'events', 'poll'] as const;
 const IDS = TRANSPORTS.flatMap((name) => [`${name}-a`, `${name}-b`]);
 
 /** A client whose changes and states can be waited for. */
@@ -23,6 +24,7 @@ class Watched {
     const look = (): void => this.#look();
     this.live = startLive(this.client, {
       transports: [transport],
+      WebSocket: WebSocket as never,
       pollMs: 100,
       random: () => 0.1, // short waits
       onChange: look,

@@ -6,6 +6,7 @@ import codes from '../bad-input/codes.json' with { type: 'json' };
 import { AUTH_INPUTS } from './bad-input/auth-inputs.ts';
 import { HTTP_INPUTS } from './bad-input/http-inputs.ts';
 import { describeReply, type Outcome } from './bad-input/describe-reply.ts';
+import { STREAM_INPUTS } from './bad-input/stream-inputs.ts';
 import { type Inputs, resultsOf, type Seeds } from './bad-input/inputs.ts';
 import { PUSH_INPUTS } from './bad-input/push-inputs.ts';
 import { READ_INPUTS } from './bad-input/read-inputs.ts';
@@ -21,15 +22,19 @@ type Row =
 
 const ROWS = Object.entries(codes) as readonly (readonly [string, Row])[];
 /** The last one stops the engine. */
-const INPUTS: Inputs = { ...AUTH_INPUTS, ...PUSH_INPUTS, ...READ_INPUTS, ...HTTP_INPUTS };
+const INPUTS: Inputs = {
+  ...AUTH_INPUTS,
+  ...PUSH_INPUTS,
+  ...READ_INPUTS,
+  ...STREAM_INPUTS,
+  ...HTTP_INPUTS,
+};
 const LAST = 'H26';
 /** Rows of the catalogue by letter, so many of each. */
-const CATALOGUE = { A: 28, H: 26, P: 56, L: 16, F: 8, S: 6, M: 4 };
+const CATALOGUE = { A: 28, H: 26, P: 56, L: 16, F: 8, S: 6, W: 26, M: 4 };
 
 /** Codes that no input of the catalogue can produce, with the test that does or the reason. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
-  origin_forbidden: '[WS-1] origin null',
-  rate_limited: 'shown by [SE-8]: it takes connections that stay open',
   resolver_error: 'resolvers of users come later',
   conflict_rejected: 'resolvers of users come later',
 };

@@ -10,8 +10,9 @@ import { SyncEngine } from '../../../src/core/engine.ts';
 import type { Access } from '../../../src/core/ports/access.ts';
 import type { SyncStore } from '../../../src/core/ports/store.ts';
 import type { EngineEvent } from '../../../src/core/ports/telemetry.ts';
-import { createApp } from '../../../src/http/app.ts';
+import { type AppOptions, createApp } from '../../../src/http/app.ts';
 import { startServer } from '../../../src/http/server.ts';
+import { StreamServer } from '../../../src/http/stream/stream-server.ts';
 import { nodeSystem } from '../../../src/node-system.ts';
 import { LIMITS } from '../../../src/protocol/pure/limits.ts';
 import type { StoreKind } from '../../http/support/stores.ts';
@@ -87,7 +88,7 @@ async function serve(
 ): Promise<{ readonly port: number; stop(): Promise<void> }> {
   const engine = await createEngine(store, events);
   engine.live.start();
-  const app = createApp({
+  const options: AppOptions = {
     engine,
     live: engine.live,
     admission: freshAdmission(),
@@ -99,8 +100,12 @@ async function serve(
     requestLog: { finished: () => undefined },
     clock: nodeSystem.clock,
     crypto: nodeSystem.crypto,
-  });
-  const server = await startServer(app, { host: '127.0.0.1', port, drain_ms: 1_000 });
+  };
+  const log = { open: () => undefined, closed: () => undefined };
+  const stream = { token_in_query: false, buffer_bytes: 1_048_576, log };
+  const streams = new StreamServer({ ...options, stream });
+  const settings = { host: '127.0.0.1', port, drain_ms: 1_000, streams };
+  const server = await startServer(createApp(options), settings);
   return {
     port: server.port,
     async stop() {

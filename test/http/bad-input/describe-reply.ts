@@ -16,6 +16,8 @@ export interface Outcome {
   readonly duplicate?: boolean;
   /** One word per change when there are several. */
   readonly results?: readonly string[];
+  /** Close code of a connection that was open. */
+  readonly close?: number;
   /** A header that must be absent. */
   readonly without_header?: string;
   readonly only?: StoreKind['name'];
@@ -36,6 +38,7 @@ export function describeReply(reply: Reply, { without_header }: Outcome): unknow
   return JSON.parse(
     JSON.stringify({
       status: reply.status,
+      close: reply.close,
       code: facts.error,
       reason: facts.details?.reason ?? facts.reason,
       issue: facts.details?.issues?.[0]?.code,

@@ -20,6 +20,8 @@ export interface Reply {
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
   readonly json: Record<string, unknown> | undefined;
+  /** Close code of a connection that was open. */
+  readonly close?: number;
 }
 
 /** Sends a request, reads the whole answer and holds it against the OpenAPI document [OA-4]. */
