@@ -23,6 +23,7 @@ const server = createServer((request, response) => {
   if (request.url.startsWith('/sync/')) sync.handler(request, response);
   else response.end('the application');
 });
+server.on('upgrade', sync.handleUpgrade);
 server.listen(Number(process.env.PORT ?? 3000), '127.0.0.1', () =>
   console.log(`http://127.0.0.1:${server.address().port}`),
 );

@@ -13,6 +13,7 @@ export const LOG_FIELDS = [
   'actor_id',
   'scope_id',
   'client_id',
+  'close_code',
   'origin',
   'collection',
   'collections',

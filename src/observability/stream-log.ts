@@ -18,7 +18,7 @@ export interface StreamLogOptions {
   readonly metrics: Pick<Metrics, 'websockets'>;
 }
 
-/** The log of connections: faults of the server are errors with their cause, the rest is debug [OB-7]. */
+/** The log of connections: faults of the server are errors with their cause, the rest is debug [WS-18]. */
 export function createStreamLog({ logger, metrics }: StreamLogOptions): {
   open(count: number): void;
   closed(connection: EndedConnection): void;
