@@ -12,6 +12,7 @@ export function feedContract(name: string, open: OpenStore): void {
   contractCase(`[FE-1] ${name}: rows are told as a read gives them`, open, sameRows);
   contractCase(`[FE-1] ${name}: many commits of several scopes are told in order`, open, inOrder);
   contractCase(`[FE-2] ${name}: what is not committed is not told`, open, onlyCommitted);
+  contractCase(`[FE-1] ${name}: rows that go are not told`, open, pruned);
   contractCase(`[FE-3] ${name}: nothing is told after close`, open, closed);
   contractCase(
     `[FE-3] ${name}: a listener that throws is ended, the commit stands`,
@@ -64,6 +65,20 @@ async function inOrder(world: World): Promise<void> {
     assert.deepEqual(await told.until(scope, 30), await world.rows(scope));
   }
   assert.ok(told.calls.length < 90, 'rows that come together are told together');
+  await feed.close();
+}
+
+async function pruned(world: World): Promise<void> {
+  const scope = world.name('pruned');
+  const told = new ToldRows();
+  const feed = await feedOf(world).open(told);
+  await world.commit(scope, [{ doc_id: world.name('a'), data: {} }]);
+  const [first] = await told.until(scope, 1);
+  assert.equal(await world.store.prune(scope, 1), 1);
+  await world.commit(scope, [{ doc_id: world.name('b'), data: {} }]);
+  await told.until(scope, 2);
+  assert.deepEqual(told.of(scope), [first, ...(await world.rows(scope))]);
+  assert.deepEqual(told.ends, []);
   await feed.close();
 }
 

@@ -244,7 +244,7 @@ async function manyHeads(world: World): Promise<void> {
   const [first, middle, last] = written as [string, string, string];
   const absent = (from: number) =>
     Array.from({ length: 4_999 }, (_, i) => world.name(`nobody-${from + i}`).padEnd(200, 'x'));
-  const wanted = [first, ...absent(0), middle, middle, ...absent(5_000), last];
+  const wanted = [first, ...absent(0), middle, middle, ...absent(5_000), last, first];
   const heads = await world.store.readHeads(wanted);
   const expected = await Promise.all(written.map((scope) => world.store.confirmHead(scope)));
   const byScope = (one: ScopeHead, two: ScopeHead) => (one.scope_id < two.scope_id ? -1 : 1);
