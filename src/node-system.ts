@@ -11,11 +11,17 @@ const clock: Clock = {
   monotonic: () => performance.now(),
   sleep: (ms, signal) =>
     new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
+      if (signal?.aborted === true) {
+        resolve();
+        return;
+      }
       const wake = (): void => {
         clearTimeout(timer);
+        // A signal that lives on would keep a listener of every wait.
+        signal?.removeEventListener('abort', wake);
         resolve();
       };
+      const timer = setTimeout(wake, ms);
       signal?.addEventListener('abort', wake, { once: true });
     }),
 };

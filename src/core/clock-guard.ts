@@ -60,8 +60,8 @@ export class GuardedClock implements Clock {
     return this.#clock.monotonic();
   }
 
-  sleep(ms: number): Promise<void> {
-    return this.#clock.sleep(ms);
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return this.#clock.sleep(ms, signal);
   }
 
   #accept(wall: number, mono: number): number {

@@ -1,6 +1,7 @@
 /** The clock that draws versions and the guard of the process clock. */
 
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import test from 'node:test';
 import {
   CLOCK_HOLD_MS,
@@ -9,6 +10,7 @@ import {
   GuardedClock,
 } from '../../../src/core/clock-guard.ts';
 import { HybridClock } from '../../../src/core/hybrid-clock.ts';
+import { nodeSystem } from '../../../src/node-system.ts';
 import { HLC_COUNTER_MAX, parseHlc } from '../../../src/protocol/pure/hlc.ts';
 import { FakeClock, fakeSystem, NOON } from '../../support/engine/fake-system.ts';
 
@@ -145,4 +147,30 @@ test('[HL-7] waiting is left to the inner clock', async () => {
   const { inner, clock } = guarded();
   await clock.sleep(25);
   assert.deepEqual(inner.slept, [25]);
+});
+
+/** Whether a wait is over before the event loop turns. */
+async function endsAtOnce(waiting: Promise<void>): Promise<boolean> {
+  let ended = false;
+  void waiting.then(() => {
+    ended = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  return ended;
+}
+
+test('[LD-10] a wait of the guarded clock can be ended, as one of the clock in it', async () => {
+  const clock = new GuardedClock(nodeSystem.clock, { earliest_ms: 0, onHeldBack() {} });
+  const stop = new AbortController();
+  const waiting = clock.sleep(1_000, stop.signal);
+  assert.equal(await endsAtOnce(waiting), false);
+  stop.abort();
+  assert.equal(await endsAtOnce(waiting), true);
+});
+
+test('[LD-10] a wait leaves no listener behind, and does not begin when it was ended before', async () => {
+  const { signal } = new AbortController();
+  for (let i = 0; i < 3; i += 1) await nodeSystem.clock.sleep(0, signal);
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
+  assert.equal(await endsAtOnce(nodeSystem.clock.sleep(1_000, AbortSignal.abort())), true);
 });
