@@ -11,6 +11,11 @@ export function asSyncError(error: unknown): unknown {
     : new SyncError('database_unavailable', { cause: error, details: { reason: error.kind } });
 }
 
+/** Whether the same read may succeed later: the database may come back. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof StoreError && error.kind !== 'failed';
+}
+
 /** The catalogue code of any thrown value, for events. */
 export function errorCodeOf(error: unknown): string {
   const seen = asSyncError(error);

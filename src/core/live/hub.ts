@@ -19,6 +19,7 @@ import type {
 import type { OplogRead, ScopeHead } from '../ports/records.ts';
 import { staleBody } from '../pull/pull.ts';
 import { readableCollections } from '../readable.ts';
+import { isPassing } from '../store-failure.ts';
 import { type FeedTarget, followFeed } from './feed-follower.ts';
 import { HEADS_PER_READ, LIVE_LIMITS, type LiveLimits, SWEEP_EVERY_MS } from './live-limits.ts';
 import { ReplayPages } from './replay-pages.ts';
@@ -177,8 +178,7 @@ export class LiveHub implements LiveDelivery, FeedTarget {
         scope_id,
         limits: this.#limits,
         onPublished: (rows, gap_rows) => this.#onPublished(known, rows, gap_rows),
-        // The next look at the heads tries again.
-        onFailed: () => undefined,
+        onFailed: (error) => this.#onUnread(known, error),
       }),
       subscriptions: new Set(),
       empty_since: undefined,
@@ -228,6 +228,12 @@ export class LiveHub implements LiveDelivery, FeedTarget {
       ms: clock.monotonic() - started,
       ...{ subscription_id, reason, sent, cause },
     });
+  }
+
+  /** A database may come back: the next look at the heads tries again. Nobody waits for another failure. */
+  #onUnread({ subscriptions }: KnownChannel, cause: unknown): void {
+    if (isPassing(cause)) return;
+    for (const one of [...subscriptions]) one.end({ kind: 'failed', cause });
   }
 
   #onPublished(known: KnownChannel, rows: readonly OplogRead[], gap_rows: number): void {

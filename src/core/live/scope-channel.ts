@@ -22,7 +22,7 @@ export interface ChannelParts {
   readonly limits: LiveLimits;
   /** Whole bundles reached the memory; `gap_rows` of them came from the store. */
   onPublished(rows: readonly OplogRead[], gap_rows: number): void;
-  /** Reading failed. It is tried again with the next look at the heads. */
+  /** Reading failed. While there are members it is tried again with the next look at the heads. */
   onFailed(error: unknown): void;
 }
 
@@ -37,6 +37,7 @@ export class ScopeChannel {
   /** The highest `seq` that the feed told of, and the one that the next look expects of it. */
   #told = 0;
   #expected = 0;
+  #forgives = false;
 
   constructor(parts: ChannelParts) {
     this.#parts = parts;
@@ -75,16 +76,19 @@ export class ScopeChannel {
    * been told: the feed is silent.
    */
   look(head: ScopeHead | undefined): boolean {
+    const head_seq = head?.head_seq ?? 0;
+    if (this.#forgives) this.#told = Math.max(this.#told, this.#expected, head_seq);
+    this.#forgives = false;
     const silent = this.#expected > this.#told;
-    this.#wanted = Math.max(this.#wanted, head?.head_seq ?? 0);
+    this.#wanted = Math.max(this.#wanted, head_seq);
     if (this.#rows === undefined || this.#rows.end.seq < this.#wanted) void this.#readOn();
-    this.#expected = Math.max(this.#expected, head?.head_seq ?? 0);
+    this.#expected = Math.max(this.#expected, head_seq);
     return silent;
   }
 
-  /** What was missed is known: the next silence counts from here. */
+  /** Another feed was opened: what the next look finds may have been committed before it. */
   forgive(): void {
-    this.#told = Math.max(this.#told, this.#expected, this.#rows?.tip.seq ?? 0);
+    this.#forgives = true;
   }
 
   trim(bytes = this.#parts.limits.memory_bytes): void {
@@ -137,8 +141,9 @@ export class ScopeChannel {
       ...{ scope_id, after_seq },
       ...{ max_rows: limits.gap_rows, max_bytes: limits.gap_bytes },
     });
+    const joined = rows.length > 0 && this.#take(memory, rows, true);
     // Pruned, or not the chain that was known: begin anew, and everybody's place is judged again.
-    if (rows.length === 0 || !this.#take(memory, rows, true)) await this.#begin();
+    if (!joined || memory.end.seq <= after_seq) await this.#begin();
   }
 
   /** False when the rows do not continue what is known. */

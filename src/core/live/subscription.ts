@@ -14,8 +14,8 @@ import type {
   LiveSubscription,
 } from '../ports/live.ts';
 import type { OplogRead } from '../ports/records.ts';
-import { StoreError } from '../ports/store.ts';
 import type { Clock } from '../ports/system.ts';
+import { isPassing } from '../store-failure.ts';
 import type { ReplayPage } from './replay-pages.ts';
 import type { ChannelMember, ScopeChannel } from './scope-channel.ts';
 import type { Place, ScopeRows } from './scope-rows.ts';
@@ -54,6 +54,10 @@ export class Subscription implements LiveSubscription, ChannelMember {
   #state: 'starting' | 'replaying' | 'live' | 'ended' = 'starting';
   /** `seq` is unknown until the place was found. */
   #place: { readonly version: Hlc | ''; readonly seq: number | undefined } | undefined;
+  /** Of a subscriber of hints: the newest row that a page showed, until it is told. */
+  #untold: LiveRow | undefined;
+  /** The bundle of the last delivered row, and `seq` of its last row that is shown. */
+  #bundle = { bundle_seq: 0, last_seq: 0 };
   #caughtUp = false;
   #writing = false;
   #stalled_at: number | undefined;
@@ -100,7 +104,11 @@ export class Subscription implements LiveSubscription, ChannelMember {
   /** Ends it and tells the sink. */
   end(end: LiveEnd): void {
     if (!this.#finish(end.kind, end.kind === 'failed' ? end.cause : undefined)) return;
-    this.#parts.sink.ended(end);
+    try {
+      this.#parts.sink.ended(end);
+    } catch {
+      // A sink that fails here has nobody left to tell, and the others must not suffer for it.
+    }
   }
 
   /** How long the reader has taken nothing although there is something to take, ms. Bytes taken count. */
@@ -161,14 +169,14 @@ export class Subscription implements LiveSubscription, ChannelMember {
   #goOn(rows: ScopeRows): void {
     while (this.#state === 'live') {
       const next = this.#next(rows);
-      if (next === 'none') {
+      if (next === 'none' && this.#untold === undefined) {
         this.#sayCaughtUp();
         return;
       }
       if (!this.#isReady()) return;
       if (next === 'elsewhere') void this.#replay();
       else if (this.#parts.request.mode === 'hints') this.#hint(rows);
-      else this.#deliver(rows, next);
+      else if (next !== 'none') this.#deliver(rows, next);
     }
   }
 
@@ -184,8 +192,7 @@ export class Subscription implements LiveSubscription, ChannelMember {
   #deliver(rows: ScopeRows, next: LiveRow): void {
     const { row } = next;
     if (this.#shows(row)) {
-      const last = rows.lastShown(row, (one) => this.#shows(one));
-      this.#write(next.frame(last === next));
+      this.#write(next.frame(this.#isLastShown(rows, row)));
     } else if (this.#isBarrier(row)) {
       this.#endAtBarrier(rows, row);
       return;
@@ -193,9 +200,19 @@ export class Subscription implements LiveSubscription, ChannelMember {
     this.#place = row;
   }
 
-  /** Only the newest bundle is told, however many there were. `earlier` is shown when no row is. */
-  #hint(rows: ScopeRows, earlier?: LiveRow): void {
-    let newest = earlier;
+  /** Looked for once per bundle: one of thousands of rows would cost their square. */
+  #isLastShown(rows: ScopeRows, row: OplogRead): boolean {
+    const { seq, bundle_seq } = row;
+    if (this.#bundle.bundle_seq !== bundle_seq) {
+      const last = rows.lastShown(row, (one) => this.#shows(one));
+      this.#bundle = { bundle_seq, last_seq: last?.row.seq ?? seq };
+    }
+    return this.#bundle.last_seq === seq;
+  }
+
+  /** Only the newest bundle is told, however many there were. */
+  #hint(rows: ScopeRows): void {
+    let newest = this.#untold;
     for (let one = rows.after(this.#place as Place); one !== undefined; one = rows.after(one.row)) {
       if (this.#isBarrier(one.row)) {
         this.#endAtBarrier(rows, one.row);
@@ -203,7 +220,8 @@ export class Subscription implements LiveSubscription, ChannelMember {
       }
       if (this.#shows(one.row)) newest = one;
     }
-    this.#place = rows.tip;
+    if (rows.tip.seq > (this.#place as Place).seq) this.#place = rows.tip;
+    this.#untold = undefined;
     if (newest !== undefined) this.#writeHint(rows, newest);
   }
 
@@ -238,28 +256,41 @@ export class Subscription implements LiveSubscription, ChannelMember {
     this.wake();
   }
 
+  /** A sink that resumes while it is written to must not begin a second way to its next row. */
   #takePage(page: ReplayPage): void {
-    if (page.kind === 'stale') {
-      this.end({ kind: 'resync', stale: page.stale });
-    } else if (this.#parts.request.mode === 'hints') {
-      this.#hintAtPage(page.frames);
-    } else {
-      for (const frame of page.frames) {
-        if (!this.#isReady()) return;
-        this.#write(frame);
-        this.#place = frame.row;
-      }
-      this.#place = page.end;
+    this.#writing = true;
+    try {
+      if (page.kind === 'stale') this.end({ kind: 'resync', stale: page.stale });
+      else if (this.#parts.request.mode === 'hints') this.#skimPage(page.frames, page.end);
+      else this.#writePage(page.frames, page.end);
+    } finally {
+      this.#writing = false;
     }
   }
 
-  /** The history reaches back, so every row in memory is above the client's place. */
-  #hintAtPage(frames: readonly SharedFrame[]): void {
+  #writePage(frames: readonly SharedFrame[], end: Place): void {
+    for (const frame of frames) {
+      if (this.#state !== 'live' || !this.#isReady()) return;
+      this.#write(frame);
+      this.#place = frame.row;
+    }
+    this.#place = end;
+  }
+
+  /** The history reaches back. Rows behind the page need no look when a newer one is in memory. */
+  #skimPage(frames: readonly SharedFrame[], end: Place): void {
     const { rows } = this.#parts.channel;
-    if (rows === undefined) return;
     const last = frames.at(-1);
-    this.#place = rows.floor;
-    this.#hint(rows, last === undefined ? undefined : new LiveRow(last.row));
+    if (last !== undefined) this.#untold = new LiveRow(last.row);
+    const skips = rows !== undefined && end.seq < rows.floor.seq && this.#tellsOf(rows);
+    this.#place = skips ? rows.floor : end;
+  }
+
+  #tellsOf(rows: ScopeRows): boolean {
+    for (let one = rows.after(rows.floor); one !== undefined; one = rows.after(one.row)) {
+      if (this.#shows(one.row) || this.#isBarrier(one.row)) return true;
+    }
+    return false;
   }
 
   /** Undefined when it could not be read now: the database may come back. */
@@ -267,7 +298,7 @@ export class Subscription implements LiveSubscription, ChannelMember {
     try {
       return await this.#parts.readPage(since);
     } catch (error) {
-      if (!(error instanceof StoreError) || error.kind === 'failed') throw error;
+      if (!isPassing(error)) throw error;
       await this.#parts.clock.sleep(RETRY_MS);
       return undefined;
     }

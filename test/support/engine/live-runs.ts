@@ -12,6 +12,7 @@ import { type Hlc, ZERO_HLC } from '../../../src/protocol/pure/hlc.ts';
 import type { World } from './engine-world.ts';
 import { commit, follow, node, Reader, settle } from './live-world.ts';
 import { world } from './engine-world.ts';
+import { hlc } from './records.ts';
 import { runSeed, type Seeded, seeded } from '../process/seeded.ts';
 
 /** So small that places leave the memory, pages end and reads are cut all the time. */
@@ -37,12 +38,21 @@ interface Device {
   counted: number;
 }
 
+/** A reader of hints that has everything up to `seq`. */
+interface Watcher {
+  readonly scope_id: string;
+  readonly wanted: ReadonlySet<string>;
+  readonly seq: number;
+  readonly reader: Reader;
+}
+
 class Run {
   readonly world: World = world();
   readonly nodes: LiveHub[] = [];
   /** What the feed has not told yet, by node. */
   readonly queues: [scope_id: string, rows: readonly OplogRead[]][][] = [];
   readonly devices: Device[] = [];
+  readonly watchers: Watcher[] = [];
   readonly random: Seeded;
 
   constructor(random: Seeded) {
@@ -106,11 +116,32 @@ class Run {
     this.disconnect(device);
     const reader = new Reader();
     if (this.random.chance(0.3)) reader.room = this.random.int(0, 5);
+    if (this.random.chance(0.3)) reader.onChange = () => reader.subscription?.resume();
     device.reader = reader;
     device.counted = 0;
     const { scope_id, since, collections } = device;
     follow(this.random.pick(this.nodes), reader, {
       ...{ since, collections },
+      context: { scope_id, identity: { actor_id: 'a', scope_ids: [scope_id] } },
+    });
+  }
+
+  /** Somebody asks for hints from a place of the log. */
+  watch(): void {
+    const { random } = this;
+    const scope_id = random.pick(SCOPES);
+    const seq = random.int(0, this.world.store.heads.get(scope_id)?.head_seq ?? 0);
+    const collections = random.pick([undefined, ['tasks'], ['notes']]);
+    const reader = new Reader();
+    if (random.chance(0.3)) reader.room = random.int(0, 2);
+    this.watchers.push({
+      scope_id,
+      wanted: new Set(collections ?? ['tasks', 'notes']),
+      seq,
+      reader,
+    });
+    follow(random.pick(this.nodes), reader, {
+      ...{ since: seq === 0 ? ZERO_HLC : hlc(seq), collections, mode: 'hints' },
       context: { scope_id, identity: { actor_id: 'a', scope_ids: [scope_id] } },
     });
   }
@@ -186,7 +217,8 @@ class Run {
     const { random } = this;
     const device = random.pick(this.devices);
     const dice = random.next();
-    if (dice < 0.3) this.push();
+    if (dice < 0.27) this.push();
+    else if (dice < 0.3) this.watch();
     else if (dice < 0.6) this.tell();
     else if (dice < 0.75) this.connect(device);
     else if (dice < 0.8) this.disconnect(device);
@@ -211,20 +243,44 @@ class Run {
         if (device.reader === undefined) this.connect(device);
         device.reader?.take();
       }
+      for (const { reader } of this.watchers) reader.take();
       await settle();
       for (const hub of this.nodes) await hub.look();
       await settle();
       for (const device of this.devices) this.count(device);
     }
+    this.checkAll();
+  }
+
+  checkAll(): void {
     for (const device of this.devices) {
       this.check(device, this.world.store.heads.get(device.scope_id)?.head_seq ?? 0);
       this.checkEnds(device);
       if (device.reader !== undefined) this.left.push(device.reader);
     }
+    for (const watcher of this.watchers) this.checkHints(watcher);
     assert.deepEqual(
       this.left.flatMap(({ faults }) => faults),
       [],
     );
+  }
+
+  /** The newest row that the watcher may see was hinted at, no bundle twice, and none that it has. */
+  checkHints({ scope_id, wanted, seq, reader }: Watcher): void {
+    this.left.push(reader);
+    const bundles = reader.hints.map(({ bundle_seq }) => bundle_seq);
+    assert.deepEqual(
+      bundles,
+      [...new Set(bundles)].sort((a, b) => a - b),
+    );
+    const told = reader.hints.map(({ last_version }) => last_version);
+    assert.ok(
+      told.every((version) => version > hlc(seq)),
+      `a hint of what is there at ${seq}`,
+    );
+    if (reader.end !== undefined) return;
+    const newest = this.rows.get(scope_id)?.findLast(({ name }) => wanted.has(name))?.seq ?? 0;
+    if (newest > seq) assert.ok((told.at(-1) ?? '') >= hlc(newest), `row ${newest} was hinted at`);
   }
 
   /** `bundle_end` stands on the last delivered row of each bundle, and nowhere else. */

@@ -55,6 +55,8 @@ export class Reader implements LiveSink {
   }
 
   hint(bundle: BundleHint): void {
+    if (!this.ready) this.faults.push(`bundle ${bundle.bundle_seq} to a full reader`);
+    if (this.end !== undefined || this.gone) this.faults.push(`${bundle.bundle_seq} after the end`);
     this.room -= 1;
     this.log.push(`bundle ${bundle.bundle_seq}`);
     this.hints.push(bundle);

@@ -258,3 +258,70 @@ test('[LD-9] a read that fails for another reason ends the subscription with its
   assert.deepEqual(reader.end, { kind: 'failed', cause });
   assert.equal(opener.end, undefined);
 });
+
+test('[LD-9] a scope that cannot be read for another reason ends its subscribers, and no others', async () => {
+  const world = liveWorld();
+  for (let i = 0; i < 3; i += 1) commit(world, ['tasks']);
+  const cause = new StoreError('failed', 'no such index');
+  world.store.before = (call) => {
+    if (call === 'readRows') throw cause;
+  };
+  const [reader, other] = [new Reader(), new Reader()];
+  follow(world.hub, other, {
+    context: { scope_id: 'other', identity: { actor_id: 'x', scope_ids: ['other'] } },
+  });
+  follow(world.hub, reader);
+  await settle();
+  assert.deepEqual([reader.end, other.end], [{ kind: 'failed', cause }, undefined]);
+});
+
+test('[LD-5] what was committed before a feed stood does not make it silent', async () => {
+  const world = liveWorld();
+  const reader = new Reader();
+  follow(world.hub, reader);
+  await settle();
+  await world.hub.look();
+  commit(world, ['tasks']);
+  world.hub.feedOpened();
+  for (let look = 0; look < 3; look += 1) {
+    assert.equal(await world.hub.look(), false);
+    await settle();
+  }
+  assert.equal(reader.rows.length, 1);
+  commit(world, ['tasks']);
+  assert.equal(await world.hub.look(), false);
+  assert.equal(await world.hub.look(), true, 'this one it should have told');
+});
+
+test('[LD-4] rows that go on and go back in time end with the answer of a pull', async () => {
+  const world = liveWorld();
+  for (let i = 0; i < 3; i += 1) commit(world, ['tasks']);
+  const reader = new Reader();
+  follow(world.hub, reader);
+  await settle();
+  commit(world, ['tasks']);
+  world.store.rows = world.store.rows.map((row) =>
+    row.seq === 4 ? { ...row, version: hlc(2, 5) } : row,
+  );
+  world.store.calls.length = 0;
+  world.store.before = () => {
+    if (world.store.calls.length > 100) throw new StoreError('failed', 'without end');
+  };
+  await world.hub.look();
+  await settle();
+  await settle();
+  assert.equal(reader.end?.kind, 'resync');
+});
+
+test('[LD-10] a sink that fails at its end keeps nobody else from ending', async () => {
+  const world = liveWorld();
+  const bad = new Reader();
+  bad.ended = () => {
+    throw new Error('gone already');
+  };
+  const good = new Reader();
+  for (const reader of [bad, good]) follow(world.hub, reader);
+  await settle();
+  await world.hub.drain();
+  assert.equal(good.end?.kind, 'draining');
+});

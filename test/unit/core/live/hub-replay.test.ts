@@ -1,0 +1,125 @@
+/** The hub: what happens while a page is given out, and hints about rows that no memory holds. */
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { ZERO_HLC } from '../../../../src/protocol/pure/hlc.ts';
+import { commit, follow, liveWorld, Reader, settle } from '../../../support/engine/live-world.ts';
+import { hlc, SCOPE } from '../../../support/engine/records.ts';
+
+const seqsOf = (reader: Reader) => reader.frames.map(({ row }) => row.seq);
+const hintsOf = (reader: Reader) => reader.hints.map(({ last_version }) => last_version);
+
+/** Until also a replay of several pages is over. */
+async function settleAll(): Promise<void> {
+  for (let round = 0; round < 10; round += 1) await settle();
+}
+
+test('[LD-1] a reader that takes each row of a page at once gets it once', async () => {
+  const world = liveWorld({ seed_rows: 2 });
+  for (let i = 0; i < 8; i += 1) commit(world, ['tasks']);
+  const reader = new Reader();
+  reader.onChange = () => reader.subscription?.resume();
+  follow(world.hub, reader, { since: ZERO_HLC });
+  await settle();
+  assert.deepEqual(seqsOf(reader), [1, 2, 3, 4, 5, 6, 7, 8]);
+});
+
+test('[LD-1] a reader that goes in the middle of a page gets nothing after it', async () => {
+  const world = liveWorld({ seed_rows: 2 });
+  for (let i = 0; i < 8; i += 1) commit(world, ['tasks']);
+  const reader = new Reader();
+  reader.onChange = () => {
+    if (reader.frames.length === 2) reader.leave();
+  };
+  follow(world.hub, reader, { since: ZERO_HLC });
+  await settle();
+  assert.deepEqual([seqsOf(reader), reader.faults], [[1, 2], []]);
+});
+
+test('[LD-3] the end of a bundle is looked for once, however many rows it has', async () => {
+  const world = liveWorld();
+  const reader = new Reader();
+  follow(world.hub, reader, { collections: ['tasks'] });
+  await settle();
+  const half = 1_000;
+  const names = Array.from({ length: 2 * half }, (_, i) => (i < half ? 'tasks' : 'notes'));
+  let looks = 0;
+  const rows = commit(world, names).map((row) =>
+    Object.defineProperty({ ...row }, 'collection', {
+      get() {
+        looks += 1;
+        return row.collection;
+      },
+    }),
+  );
+  world.hub.tell(SCOPE, rows);
+  assert.equal(reader.rows.length, half);
+  assert.deepEqual(
+    reader.frames.filter(({ bundle_end }) => bundle_end).map(({ row }) => row.seq),
+    [half],
+  );
+  assert.ok(looks < names.length * 4, `${looks} looks at ${names.length} rows`);
+});
+
+test('[LD-8] a row between the page and the memory is hinted at', async () => {
+  const world = liveWorld({ seed_rows: 2 });
+  // More than the rows that one page looks through.
+  for (let i = 0; i < 5_100; i += 1) commit(world, ['notes']);
+  commit(world, ['tasks']);
+  for (let i = 0; i < 5; i += 1) commit(world, ['notes']);
+  const reader = new Reader();
+  follow(world.hub, reader, { mode: 'hints', since: hlc(3), collections: ['tasks'] });
+  await settleAll();
+  assert.deepEqual(hintsOf(reader), [hlc(5_101)]);
+  assert.equal(reader.log.at(-1), `caught_up ${hlc(5_106)}`);
+});
+
+test('[LD-8] the newest bundle is hinted at also when the memory is empty', async () => {
+  const world = liveWorld({ seed_rows: 10, seed_bytes: 300, replay_rows: 3 });
+  for (let i = 0; i < 20; i += 1) commit(world, ['tasks']);
+  const reader = new Reader();
+  follow(world.hub, reader, { mode: 'hints', since: hlc(1) });
+  await settleAll();
+  assert.deepEqual(hintsOf(reader), [hlc(20)]);
+});
+
+test('[LD-8] pages are not read when a newer row is in memory', async () => {
+  const world = liveWorld({ seed_rows: 2, replay_rows: 3 });
+  for (let i = 0; i < 20; i += 1) commit(world, ['tasks']);
+  const reader = new Reader();
+  follow(world.hub, reader, { mode: 'hints', since: hlc(1) });
+  await settleAll();
+  assert.deepEqual(hintsOf(reader), [hlc(20)]);
+  assert.equal(world.store.ranges.length, 2, 'the memory, and one page');
+});
+
+test('[LD-8] what a reader has that is ahead of the memory is not hinted at', async () => {
+  const world = liveWorld();
+  for (let i = 0; i < 3; i += 1) commit(world, ['tasks']);
+  follow(world.hub, new Reader());
+  await settle();
+  commit(world, ['tasks']);
+  const reader = new Reader();
+  follow(world.hub, reader, { mode: 'hints', since: hlc(4) });
+  await settle();
+  assert.equal(reader.log.at(-1), `caught_up ${hlc(4)}`);
+  await world.hub.look();
+  await settle();
+  assert.deepEqual(reader.hints, []);
+  world.hub.tell(SCOPE, commit(world, ['tasks']));
+  assert.deepEqual(hintsOf(reader), [hlc(5)]);
+});
+
+test('[LD-8] a reader that became full while its page was read is hinted at when it takes again', async () => {
+  const world = liveWorld({ seed_rows: 2 });
+  for (let i = 0; i < 20; i += 1) commit(world, ['tasks']);
+  const reader = new Reader();
+  world.store.before = (call) => {
+    if (call === 'readRows' && world.store.ranges.length === 2) reader.room = 0;
+  };
+  follow(world.hub, reader, { mode: 'hints', since: hlc(1) });
+  await settle();
+  assert.deepEqual([reader.hints, reader.faults], [[], []]);
+  reader.take();
+  assert.deepEqual(hintsOf(reader), [hlc(20)]);
+});
