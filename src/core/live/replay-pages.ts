@@ -18,7 +18,9 @@ export type ReplayPage =
   | { readonly kind: 'stale'; readonly stale: PullStale };
 
 interface Kept {
-  readonly page: Promise<ReplayPage>;
+  readonly page: Promise<ReplayPage | undefined>;
+  /** Whether somebody still waits, of each who asked. */
+  readonly waits: (() => boolean)[];
   bytes: number;
   until: number;
 }
@@ -41,14 +43,25 @@ export class ReplayPages {
     this.#clock = clock;
   }
 
-  /** The page after `since`. Throws `StoreError`. */
-  read(request: Omit<PageRequest, 'limit'>): Promise<ReplayPage> {
+  /**
+   * The page after `since`; undefined when nobody `waits` for it any more at its turn, so that readers
+   * who come and go while the store is slow leave no queue behind. Throws `StoreError`.
+   */
+  read(
+    request: Omit<PageRequest, 'limit'>,
+    waits: () => boolean = () => true,
+  ): Promise<ReplayPage | undefined> {
     this.forget();
     const { scope_id, since, collections, epoch } = request;
     const key = JSON.stringify([scope_id, since, collections, epoch]);
     const known = this.#pages.get(key);
-    if (known !== undefined) return known.page;
-    const kept: Kept = { page: this.#read(request), bytes: 0, until: Number.POSITIVE_INFINITY };
+    if (known !== undefined) {
+      if (known.until === Number.POSITIVE_INFINITY) known.waits.push(waits);
+      return known.page;
+    }
+    const all = [waits];
+    const page = this.#read(request, () => all.some((one) => one()));
+    const kept: Kept = { page, waits: all, bytes: 0, until: Number.POSITIVE_INFINITY };
     this.#pages.set(key, kept);
     void kept.page.then(
       (page) => this.#keep(key, kept, page),
@@ -69,8 +82,9 @@ export class ReplayPages {
   }
 
   /** An answer about the head is true only for those who asked before it: it is not kept. */
-  #keep(key: string, kept: Kept, page: ReplayPage): void {
-    if (page.kind === 'stale' || page.frames.length === 0) {
+  #keep(key: string, kept: Kept, page: ReplayPage | undefined): void {
+    kept.waits.length = 0;
+    if (page === undefined || page.kind === 'stale' || page.frames.length === 0) {
       this.#pages.delete(key);
       return;
     }
@@ -79,9 +93,13 @@ export class ReplayPages {
     this.#bytes += kept.bytes;
   }
 
-  async #read(request: Omit<PageRequest, 'limit'>): Promise<ReplayPage> {
+  async #read(
+    request: Omit<PageRequest, 'limit'>,
+    isWanted: () => boolean,
+  ): Promise<ReplayPage | undefined> {
     await this.#takeTurn();
     try {
+      if (!isWanted()) return undefined;
       const found = await readPage(this.#core, { ...request, limit: this.#limits.replay_rows });
       if (found.kind === 'stale') {
         return { kind: 'stale', stale: staleBody(this.#core, found, request.collections) };

@@ -33,7 +33,7 @@ export interface SubscriptionParts {
   readonly clock: Pick<Clock, 'now' | 'monotonic' | 'sleep'>;
   /** True when the client knows another history than the store's. */
   readonly epoch_changed: boolean;
-  readPage(since: Hlc): Promise<ReplayPage>;
+  readPage(since: Hlc, waits: () => boolean): Promise<ReplayPage | undefined>;
   /** The answer to a client that cannot go on. */
   stale(reason: 'epoch_changed' | 'collection_reset', head: Place, reset?: string): PullStale;
   onEnded(subscription: Subscription, reason: LiveEnd['kind'] | 'closed', cause?: unknown): void;
@@ -296,7 +296,7 @@ export class Subscription implements LiveSubscription, ChannelMember {
   /** Undefined when it could not be read now: the database may come back. */
   async #readPage(since: Hlc): Promise<ReplayPage | undefined> {
     try {
-      return await this.#parts.readPage(since);
+      return await this.#parts.readPage(since, () => this.#isReplaying());
     } catch (error) {
       if (!isPassing(error)) throw error;
       await this.#parts.clock.sleep(RETRY_MS);

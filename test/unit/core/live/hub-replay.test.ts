@@ -123,3 +123,26 @@ test('[LD-8] a reader that became full while its page was read is hinted at when
   reader.take();
   assert.deepEqual(hintsOf(reader), [hlc(20)]);
 });
+
+test('[LD-7] pages that only readers who left had asked for are not read', async () => {
+  const world = liveWorld({ seed_rows: 1, replay_reads: 2 });
+  for (let i = 0; i < 40; i += 1) commit(world, ['tasks']);
+  follow(world.hub, new Reader());
+  await settle();
+  let goOn = () => {};
+  const slow = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  world.store.before = (call) => (call === 'readRows' ? slow : undefined);
+  world.store.ranges.length = 0;
+  const readers = Array.from({ length: 20 }, () => new Reader());
+  readers.forEach((reader, i) => follow(world.hub, reader, { since: hlc(i + 1) }));
+  const last = new Reader();
+  follow(world.hub, last, { since: hlc(19) });
+  await settle();
+  for (const reader of readers) reader.leave();
+  goOn();
+  await settleAll();
+  assert.equal(last.rows.length, 21);
+  assert.equal(world.store.ranges.length, 3, 'two that had begun, and one for who is left');
+});
