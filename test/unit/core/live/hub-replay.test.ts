@@ -136,7 +136,7 @@ test('[LD-7] pages that only readers who left had asked for are not read', async
   world.store.before = (call) => (call === 'readRows' ? slow : undefined);
   world.store.ranges.length = 0;
   const readers = Array.from({ length: 20 }, () => new Reader());
-  readers.forEach((reader, i) => follow(world.hub, reader, { since: hlc(i + 1) }));
+  for (const [i, reader] of readers.entries()) follow(world.hub, reader, { since: hlc(i + 1) });
   const last = new Reader();
   follow(world.hub, last, { since: hlc(19) });
   await settle();
