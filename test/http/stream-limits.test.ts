@@ -195,7 +195,9 @@ describe('[WS-9] the times', () => {
       world.pass(30_000);
       await client.until(() => client.pings.length === count);
     }
-    world.pass(30_000);
+    world.pass(14_999);
+    assert.equal(client.ws.readyState, client.ws.OPEN);
+    world.pass(1);
     assert.equal((await client.closed).code, 1006);
     await world.streams.idle();
     assert.equal(world.admission.open, 0);

@@ -13,7 +13,9 @@ import { SyncEngine } from '../../src/core/engine.ts';
 import type { SyncStore } from '../../src/core/ports/store.ts';
 import { ensureLayout } from '../../src/core/upkeep/layout.ts';
 import { createApp } from '../../src/http/app.ts';
+import type { AppOptions } from '../../src/http/route.ts';
 import { startServer } from '../../src/http/server.ts';
+import { StreamServer } from '../../src/http/stream/stream-server.ts';
 import { nodeSystem } from '../../src/node-system.ts';
 import { openEmbeddedStore } from '../../src/storage/embedded/embedded-store.ts';
 import { createMongoStore } from '../../src/storage/mongo/mongo-store.ts';
@@ -46,10 +48,12 @@ const engine = new SyncEngine({
   app_name: 'offline-sync',
   server_version: 'test',
 });
-const app = createApp({
+const { stream } = hooks;
+engine.live.start();
+const app_options: AppOptions = {
   engine,
   live: engine.live,
-  admission: freshAdmission(),
+  admission: freshAdmission(stream),
   access,
   limits: config,
   cors: [],
@@ -62,8 +66,17 @@ const app = createApp({
   },
   clock,
   crypto,
+};
+const streams = new StreamServer({
+  ...app_options,
+  stream: {
+    ...{ token_in_query: false, buffer_bytes: config.stream.buffer_bytes },
+    log: { open() {}, closed() {} },
+    ...(stream === undefined ? {} : { times: stream }),
+  },
 });
-const server = await startServer(app, { host: '127.0.0.1', port, drain_ms: DRAIN_MS });
+const app = createApp(app_options);
+const server = await startServer(app, { host: '127.0.0.1', port, drain_ms: DRAIN_MS, streams });
 process.on('message', onMessage);
 process.once('SIGTERM', async () => {
   await server.close();

@@ -40,19 +40,27 @@ const ROUND_MS = 700;
 const CATCH_UP_MS = 40_000;
 /** Entries that the database of one test remembers: fewer than what is written in a moment. */
 const LOG_ENTRIES = 20;
+/** A test that hangs ends here, ms. */
+const TEST_MS = 150_000;
 
 describe('embedded: the seam on a server', () => {
-  test('[LD-1] [PR-28] 60 client rounds on one process: every row once and in order', async (t) => {
+  test('[LD-1] [PR-28] 60 client rounds on one process: every row once and in order', {
+    timeout: TEST_MS,
+  }, async (t) => {
     await run(t, embeddedPlace(t), { nodes: 1 });
   });
 });
 
 describe('mongo: the seam on servers', { skip: !HAS_MONGODB }, () => {
-  test('[LD-1] [FE-4] [PR-29] 60 client rounds on two processes: every row once and in order', async (t) => {
+  test('[LD-1] [FE-4] [PR-29] 60 client rounds on two processes: every row once and in order', {
+    timeout: TEST_MS,
+  }, async (t) => {
     await run(t, await mongoPlace(t), { nodes: 2 });
   });
 
-  test('[LD-5] [PR-30] the database forgets its history under the feed: every row once and in order', async (t) => {
+  test('[LD-5] [PR-30] the database forgets its history under the feed: every row once and in order', {
+    timeout: TEST_MS,
+  }, async (t) => {
     const mongo = await startOwnMongo({ oplogMaxEntries: LOG_ENTRIES });
     t.after(() => mongo.stop());
     const client = await MongoClient.connect(mongo.uri);
@@ -61,18 +69,20 @@ describe('mongo: the seam on servers', { skip: !HAS_MONGODB }, () => {
       nodes: 2,
       // A node is away for a moment; the other one commits more than the database remembers.
       async disturb(random, [first]) {
-        process.kill(first?.pid as number, 'SIGSTOP');
+        first?.signal('SIGSTOP');
         await pause(random.int(800, 1_500));
         // This database forgets every 1,000 entries, and when it is told to.
         await client.db('admin').command({ 'secantusAdmin.pruneOplog': 1 });
-        process.kill(first?.pid as number, 'SIGCONT');
+        first?.signal('SIGCONT');
       },
     });
     // A mongod would end the stream; this one goes on behind the hole and says nothing.
     assert.ok(lost + gaps > 0, 'the feed never lost its place: write more at once');
   });
 
-  test('[LD-5] [LD-9] [PR-31] the connections to the database are cut: every row once and in order', async (t) => {
+  test('[LD-5] [LD-9] [PR-31] the connections to the database are cut: every row once and in order', {
+    timeout: TEST_MS,
+  }, async (t) => {
     const place = await mongoPlace(t);
     const { SYNC_MONGODB_URI: uri = '' } = place.settings;
     const proxy = await TcpProxy.start(t, { port: Number(new URL(uri).port) });

@@ -161,6 +161,12 @@ export class StreamConnection implements LiveSink {
       return;
     }
     const { caller, times } = this.#parts;
+    // The last ping has half of the time until the next one: 75 s after a route was lost it is known.
+    const isSilent = this.#missed_pongs >= STREAM_MISSED_PONGS_MAX;
+    if (isSilent && now >= this.#ping_at - times.ping / 2) {
+      this.terminate();
+      return;
+    }
     if (now >= this.#ping_at) {
       this.#ping_at = now + times.ping;
       this.#ping();
@@ -182,10 +188,6 @@ export class StreamConnection implements LiveSink {
   }
 
   #ping(): void {
-    if (this.#missed_pongs >= STREAM_MISSED_PONGS_MAX) {
-      this.terminate();
-      return;
-    }
     this.#missed_pongs += 1;
     this.#parts.ws.ping();
     const last_seq = this.#subscription?.position ?? null;

@@ -30,10 +30,13 @@ export class LiveDevice {
   began: string | undefined;
   link: LiveLink | undefined;
   caughtUp = false;
+  /** What is kept of a row's data, to be compared with the store's. */
+  readonly digest: (data: unknown) => unknown;
   #waiting: { isThere: () => boolean; resolve: () => void }[] = [];
 
-  constructor(place: string | null) {
+  constructor(place: string | null, digest: (data: unknown) => unknown = (data) => data ?? null) {
     this.place = place;
+    this.digest = digest;
   }
 
   /** True when the last row that came was not the last of its bundle. */
@@ -80,7 +83,7 @@ export class LiveDevice {
       this.place ??= since as string;
     } else if (type === 'change') {
       const row = message as unknown as DeliveredRow;
-      this.rows.push(row);
+      this.rows.push({ ...row, data: this.digest(row.data) });
       this.place = row.version;
     } else if (type === 'caught_up' || type === 'ping') {
       if (typeof message['last_seq'] === 'string') this.place = message['last_seq'];
@@ -97,20 +100,24 @@ export class LiveDevice {
 
 /** How what a device got differs from its scope's log, in order and in content. */
 export function deviceFaults(device: LiveDevice, log: readonly StoredRow[]): string[] {
-  const { rows, began = '', refusals } = device;
+  const { rows, began = '', refusals, digest } = device;
   const expected = log.filter(({ version }) => version > began);
   const faults = deliveryFaults(
     expected,
     rows.map(({ version }) => version),
   );
   const stored = new Map(expected.map((row) => [row.version, row]));
-  const changed = rows.filter((row) => !isSameRow(row, stored.get(row.version)));
+  const changed = rows.filter((row) => !isSameRow(row, stored.get(row.version), digest));
   faults.push(...changed.slice(0, 3).map(({ version }) => `${version} came with other content`));
   faults.push(...refusals.map((message) => `was refused: ${JSON.stringify(message)}`));
   return faults;
 }
 
-function isSameRow(row: DeliveredRow, stored: StoredRow | undefined): boolean {
+function isSameRow(
+  row: DeliveredRow,
+  stored: StoredRow | undefined,
+  digest: LiveDevice['digest'],
+): boolean {
   if (stored === undefined) return false;
   return (
     row.collection === stored.collection &&
@@ -118,6 +125,6 @@ function isSameRow(row: DeliveredRow, stored: StoredRow | undefined): boolean {
     row.operation === stored.operation &&
     row.bundle_seq === stored.bundle_seq &&
     row.bundle_end === (stored.ordinal === stored.bundle_rows - 1) &&
-    isDeepStrictEqual(row.data ?? null, stored.data ?? null)
+    isDeepStrictEqual(row.data, digest(stored.data))
   );
 }

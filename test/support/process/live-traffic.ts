@@ -21,8 +21,9 @@ export interface TrafficOptions {
   readonly rows: number;
   /** Between two pushes at most, ms. */
   readonly idle_ms: number;
-  /** A text in every document. */
-  readonly text?: string;
+  /** Other ids and other content than random ones. */
+  newId?(): string;
+  newData?(): Record<string, unknown>;
 }
 
 /** One writer. */
@@ -92,22 +93,26 @@ export class LiveTraffic {
 
   /** Each document once per bundle, with the version that this writer knows as its parent. */
   #draw(rows: number): WireChange[] {
-    const { random, text = '' } = this.#options;
+    const { random, newId = random.uuid } = this.#options;
     const known = [...this.#documents.keys()];
     const taken = new Set<string>();
     return Array.from({ length: rows }, () => {
       const full = known.length >= DOCUMENTS_MAX;
       const old = known.length > 0 && (full || random.chance(0.4)) ? random.pick(known) : undefined;
       const isNew = old === undefined || taken.has(old);
-      const key = isNew ? `${random.pick(['tasks', 'notes'])}/${random.uuid()}` : old;
+      const key = isNew ? `${random.pick(['tasks', 'notes'])}/${newId()}` : old;
       taken.add(key);
       const [collection, doc_id] = key.split('/') as [string, string];
       const mutation_id = random.uuid();
       const parent_version = this.#documents.get(key) ?? null;
       const base = { collection, doc_id, parent_version, mutation_id };
       if (!isNew && random.chance(0.35)) return { ...base, operation: 'delete', data: null };
-      const data = { n: random.int(0, 1_000_000), text: text + 'x'.repeat(random.int(0, 200)) };
-      return { ...base, operation: 'upsert', data };
+      return { ...base, operation: 'upsert', data: this.#newData() };
     });
+  }
+
+  #newData(): Record<string, unknown> {
+    const { random, newData } = this.#options;
+    return newData?.() ?? { n: random.int(0, 1_000_000), text: 'x'.repeat(random.int(0, 200)) };
   }
 }

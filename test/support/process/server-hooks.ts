@@ -12,4 +12,10 @@ export interface ServerHooks {
   /** The database's time is wrong by up to this much, both ways, differently in each transaction, ms. */
   readonly skew_ms?: number;
   readonly mutant?: Mutant;
+  /** Other times of the stream, ms, and how many sockets of one actor it takes. */
+  readonly stream?: {
+    readonly ping: number;
+    readonly sweep: number;
+    readonly max_connections_per_actor: number;
+  };
 }

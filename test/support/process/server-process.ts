@@ -74,6 +74,17 @@ export class ServerProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
+  /** Sends a signal and waits for nothing. */
+  signal(name: 'SIGTERM' | 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child.kill(name);
+  }
+
+  /** Resolves with the exit code once it has ended; null when a signal ended it. */
+  async exitCode(): Promise<number | null> {
+    await this.#exited;
+    return this.#child.exitCode;
+  }
+
   /** Ends it at once, as a crash does. */
   async kill(): Promise<void> {
     if (this.running) this.#child.kill('SIGKILL');
