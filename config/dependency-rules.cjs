@@ -154,6 +154,13 @@ module.exports = {
       },
     },
     {
+      name: 'R9-console-runs-in-a-browser',
+      comment: 'The script of /console is sent with the page: nothing of a server, no package.',
+      severity: 'error',
+      from: { path: '^src/console/' },
+      to: { pathNot: ['^src/console/', '^src/protocol/pure/'] },
+    },
+    {
       name: 'R10-no-cycles',
       comment:
         'Modules in a cycle cannot be understood, tested or loaded one at a time. Cycles of types alone count too.',

@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { buildDeclarations, buildJavaScript } from './build.mjs';
 import { runChecks } from './check.mjs';
 import { WORKER_ENTRIES, bundleFlat, existingEntries } from './lib/bundle.mjs';
+import { BROWSERS, findChromium } from './lib/chromium.mjs';
 import { coverageGate } from './lib/coverage.mjs';
 import {
   LANES,
@@ -149,6 +150,10 @@ async function runPlan(plan) {
     }
     if (lane.mongodb === 'required' && flags['no-mongodb']) {
       tally.notProven(lane.name, '--no-mongodb');
+      continue;
+    }
+    if (lane.chromium && findChromium() === undefined) {
+      tally.notProven(lane.name, `no browser; install ${BROWSERS.join(' or ')} to run it`);
       continue;
     }
     if (lane.mongodb === 'optional' && flags['no-mongodb']) {

@@ -38,7 +38,7 @@ export function existingEntries(entries) {
  * Bundles entries (name → source file) into one flat directory.
  * Returns esbuild's metafile. Packages stay external; shared modules land in chunks once.
  */
-export async function bundleFlat(entries, outdir, options = {}) {
+export async function bundleFlat(entries, outdir, { define, ...options } = {}) {
   const result = await build({
     absWorkingDir: ROOT,
     entryPoints: Object.entries(entries).map(([out, file]) => ({ in: inRoot(file), out })),
@@ -54,9 +54,27 @@ export async function bundleFlat(entries, outdir, options = {}) {
     sourcesContent: false,
     metafile: true,
     logLevel: 'warning',
+    define: { __CONSOLE_SCRIPT__: JSON.stringify(await consoleScript()), ...define },
     ...options,
   });
   return result.metafile;
+}
+
+/** The script of the page at /console, which stands in the page itself. */
+async function consoleScript() {
+  const { outputFiles } = await build({
+    absWorkingDir: ROOT,
+    entryPoints: [inRoot('src/console/main.ts')],
+    bundle: true,
+    write: false,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    charset: 'ascii',
+    minifyWhitespace: true,
+    logLevel: 'warning',
+  });
+  return outputFiles[0].text;
 }
 
 /** Names of the files that a build wrote into its directory. */

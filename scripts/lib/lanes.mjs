@@ -6,6 +6,7 @@ import { listFiles } from './paths.mjs';
  * `folders` say what a lane holds; files whose name contains `mongo` inside `test/contract` belong to the
  * mongodb lane. `one_process` lanes share a process (fast, pure tests); the others isolate each file.
  * `minutes` bounds the whole lane, `test_seconds` one file. Lanes with `mongodb` get SYNC_TEST_MONGODB_URI;
+ * `chromium` lanes need that browser on the PATH, else they are not proven.
  * `both_stores` lanes must then show tests with "mongo" in their title. `covered` lanes count for the coverage gate.
  */
 export const LANES = [
@@ -19,6 +20,7 @@ export const LANES = [
   ),
   lane('contract', ['contract'], { covered: true }),
   lane('http', ['http'], { covered: true, mongodb: 'optional', both_stores: true, product: true }),
+  lane('console', ['console'], { chromium: true, concurrency: 1 }),
   lane('client', ['client'], { covered: true, mongodb: 'optional', product: true, minutes: 6 }),
   lane('cli', ['cli'], { product: true, mongodb: 'optional', minutes: 8 }),
   lane('mongodb', ['mongo'], { mongodb: 'required', minutes: 16 }),
@@ -48,6 +50,7 @@ function lane(name, folders, options) {
     product: false,
     mongodb: 'none',
     both_stores: false,
+    chromium: false,
     minutes: 4,
     test_seconds: 180,
     concurrency: 2,

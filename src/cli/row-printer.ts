@@ -2,6 +2,7 @@
 
 import type { Inspected } from '../core/pull/inspect.ts';
 import { closePullLine, type PullChange } from '../protocol/pull.ts';
+import { rowCells } from '../protocol/pure/row-cells.ts';
 
 type Row = Extract<Inspected, { kind: 'row' }>;
 
@@ -116,10 +117,8 @@ function tablePrinter(output: RowOutput, { data, collections }: RowPrinterOption
       headed = true;
     }
     const { actor_id, data: document } = wireRow(row.line);
-    const { version, collection, operation, doc_id } = row;
-    await output.data(
-      line([version, scope_id, collection, operation, actor_id ?? '-', doc_id ?? '-']),
-    );
+    const { version, collection, op, actor, doc } = rowCells({ ...row, actor_id });
+    await output.data(line([version, scope_id, collection, op, actor, doc]));
     if (data && document !== null) await output.data(`    ${JSON.stringify(document)}`);
   };
 }

@@ -13,7 +13,7 @@ import { closingBody, hasUnreadBody } from './middleware/refuse-body.ts';
 import { requestIds } from './request-ids.ts';
 import { type AppOptions, type Route, servedRoutes } from './route.ts';
 import { capabilitiesRoute } from './routes/capabilities.ts';
-import { docsRoute, openApiRoute } from './routes/documents.ts';
+import { consoleRoute, docsRoute, openApiRoute } from './routes/documents.ts';
 import { eventsRoute, subscribersRoute, watchRoute } from './routes/events.ts';
 import { fullRoute } from './routes/full.ts';
 import { healthRoute, indexRoute, metricsRoute, readyRoute } from './routes/operations.ts';
@@ -47,6 +47,7 @@ export const ROUTES: readonly Route[] = [
   indexRoute,
   openApiRoute(() => ROUTES),
   docsRoute(() => ROUTES),
+  consoleRoute,
 ];
 
 /**

@@ -36,6 +36,7 @@ const PLANTED: readonly (readonly [rule: string, file: string, imported: string]
   ['R7-adapters-meet-in-compose', 'src/cli/a.ts', '../storage/mongo/planted.ts'],
   ['R8-commands-do-not-decide', 'src/cli/b.ts', '../core/push/planted.ts'],
   ['R9-client-takes-values-from-pure-only', 'src/client/a.ts', '../protocol/planted.ts'],
+  ['R9-console-runs-in-a-browser', 'src/console/a.ts', '../http/planted.ts'],
   ['R10-no-cycles', 'src/cli/cycle-a.ts', './cycle-b.ts'],
   ['R11-product-never-imports-tests', 'src/cli/c.ts', '../../test/planted.ts'],
   ['R11-compat-files-are-alone', 'src/http/compat/a.ts', './b.ts'],

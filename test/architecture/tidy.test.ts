@@ -31,11 +31,14 @@ const EFFECTS: readonly { readonly pattern: RegExp; readonly files: readonly str
     pattern: /\bprocess\.exit\b/,
     files: ['src/cli/main.ts', 'src/cli/stop-signals.ts', 'src/cli/commands/serve.ts'],
   },
-  { pattern: /\bDate\.now\(|\bnew Date\(\)/, files: ['src/node-system.ts'] },
+  {
+    pattern: /\bDate\.now\(|\bnew Date\(\)/,
+    files: ['src/node-system.ts', 'src/console/main.ts', 'src/console/reader-table.ts'],
+  },
   { pattern: /\bMath\.random\b/, files: [] },
   {
     pattern: /\bset(Timeout|Interval|Immediate)\(/,
-    files: ['src/node-system.ts', 'src/http/server.ts'],
+    files: ['src/node-system.ts', 'src/http/server.ts', 'src/console/main.ts'],
   },
 ];
 

@@ -1,6 +1,7 @@
-/** What describes the server itself: the OpenAPI document and the page that shows it. */
+/** Pages for people: the OpenAPI document, the page that shows it, and the console. */
 
 import { replyText } from '../compressed.ts';
+import { consolePage, consolePolicy } from '../console-page.ts';
 import { docsPage, docsPolicy } from '../docs-page.ts';
 import { type Exchange, type HeaderMap, reply } from '../exchange.ts';
 import { openApiDocument } from '../openapi.ts';
@@ -69,6 +70,38 @@ export function docsRoute(routes: () => readonly Route[]): PublicRoute {
       }),
   };
 }
+
+/** GET /console: live changes of the caller's scope; the page itself knows nothing and asks for a token. */
+export const consoleRoute: PublicRoute = {
+  method: 'GET',
+  path: '/console',
+  auth: false,
+  about: {
+    id: 'console',
+    tag: 'Operations',
+    summary: 'Live changes in a browser',
+    text: 'One HTML page that works without internet. It asks for a token and shows with it what that token may see: `/sync/events`, `/sync/subscribers` and `/sync/status`.',
+    answers: [
+      {
+        status: 200,
+        text: 'The page',
+        type: 'text/html',
+        headers: ['ETag', 'Content-Security-Policy'],
+      },
+      { status: 304, text: 'The caller has it', headers: ['ETag'] },
+    ],
+    errors: [],
+  },
+  handle: (exchange, options) =>
+    replyKept(exchange, options, {
+      text: consolePage(),
+      headers: {
+        'Content-Type': 'text/html; charset=utf-8',
+        'Content-Security-Policy': consolePolicy(options.crypto),
+        'Referrer-Policy': 'no-referrer',
+      },
+    }),
+};
 
 /**
  * Answers with a text that changes with the version of the server only: callers keep it and ask

@@ -110,6 +110,7 @@ export const indexRoute: PublicRoute = {
         metrics: '/metrics',
         openapi: '/openapi.json',
         docs: '/docs',
+        console: '/console',
       },
     }),
 };
