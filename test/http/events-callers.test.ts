@@ -48,6 +48,7 @@ describe('[SE-10] whether the caller may still read', () => {
     assert.equal(sub.closed, false);
     await clock.pass(1_000);
     const last = seen(response, await reading).at(-1);
+    assert.equal(clock.sleepers, 0, 'a visit that ends the last stream ends the visits');
     assert.equal(last?.event, 'error');
     assert.deepEqual(
       [last?.data?.['code'], last?.data?.['details']],

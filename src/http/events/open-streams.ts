@@ -14,6 +14,7 @@ export class OpenStreams {
   readonly #clock: Clock;
   readonly #streams = new Set<VisitedStream>();
   #stop: AbortController | undefined;
+  #visiting = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -22,7 +23,7 @@ export class OpenStreams {
   /** Visits the stream from now on. */
   add(stream: VisitedStream): void {
     this.#streams.add(stream);
-    if (this.#streams.size === 1) void this.#visitAll();
+    if (!this.#visiting) void this.#visitAll();
   }
 
   /** Leaves it alone. Without streams there is no timer. */
@@ -32,14 +33,14 @@ export class OpenStreams {
   }
 
   async #visitAll(): Promise<void> {
-    for (;;) {
+    this.#visiting = true;
+    while (this.#streams.size > 0) {
       // One per round: a signal that lives on would keep a listener of every round.
-      const stop = new AbortController();
-      this.#stop = stop;
-      await this.#clock.sleep(EVENT_VISIT_MS, stop.signal);
-      if (stop.signal.aborted) return;
+      this.#stop = new AbortController();
+      await this.#clock.sleep(EVENT_VISIT_MS, this.#stop.signal);
       const now = this.#clock.monotonic();
       for (const stream of [...this.#streams]) stream.visit(now);
     }
+    this.#visiting = false;
   }
 }
