@@ -77,7 +77,7 @@ export class LiveHub implements LiveDelivery, FeedTarget {
       subscription_id: system.crypto.randomBase36(ID_LENGTH),
       ...{ context, request, collections, sink, channel: known.channel, clock: system.clock },
       epoch_changed: epoch !== undefined && epoch !== meta.epoch,
-      readPage: (since, waits) => this.#pages.read({ scope_id, since, collections }, waits),
+      readPage: (since, reader) => this.#pages.read({ scope_id, since, collections }, reader),
       stale: (reason, head, reset) => {
         const at = { head_version: head.version, head_seq: head.seq } as ScopeHead;
         const found = { kind: 'stale' as const, head: at, reason };

@@ -12,13 +12,32 @@ import type { LiveLimits } from './live-limits.ts';
 import type { Place } from './scope-rows.ts';
 import { SharedFrame } from './shared-frame.ts';
 
-/** A page for any number of readers. `end` is the last scanned row: the place after the page. */
-export type ReplayPage =
-  | { readonly kind: 'rows'; readonly frames: readonly SharedFrame[]; readonly end: Place }
-  | { readonly kind: 'stale'; readonly stale: PullStale };
+/** A page for any number of readers. */
+export type ReplayPage = ReplayRows | { readonly kind: 'stale'; readonly stale: PullStale };
+
+interface ReplayRows {
+  readonly kind: 'rows';
+  /** The place that it was read after. */
+  readonly since: Hlc;
+  readonly frames: readonly SharedFrame[];
+  /** The last scanned row: the place after the page. */
+  readonly end: Place;
+}
+
+/** Who asks for a page. */
+export interface PageReader {
+  /** False once it has gone. */
+  waits(): boolean;
+  /** `since` of the page of which it took a part. */
+  readonly begun?: Hlc | undefined;
+}
+
+const ANYBODY: PageReader = { waits: () => true };
 
 interface Kept {
   readonly page: Promise<ReplayPage | undefined>;
+  /** The page once it is there and kept. */
+  rows: ReplayRows | undefined;
   /** Whether somebody still waits, of each who asked. */
   readonly waits: (() => boolean)[];
   bytes: number;
@@ -49,11 +68,12 @@ export class ReplayPages {
    */
   read(
     request: Omit<PageRequest, 'limit'>,
-    waits: () => boolean = () => true,
+    { waits, begun }: PageReader = ANYBODY,
   ): Promise<ReplayPage | undefined> {
     this.forget();
-    const { scope_id, since, collections, epoch } = request;
-    const key = JSON.stringify([scope_id, since, collections, epoch]);
+    const rest = begun === undefined ? undefined : this.#restOf(begun, request);
+    if (rest !== undefined) return Promise.resolve(rest);
+    const key = keyOf(request);
     const known = this.#pages.get(key);
     if (known !== undefined) {
       if (known.until === Number.POSITIVE_INFINITY) known.waits.push(waits);
@@ -61,13 +81,24 @@ export class ReplayPages {
     }
     const all = [waits];
     const page = this.#read(request, () => all.some((one) => one()));
-    const kept: Kept = { page, waits: all, bytes: 0, until: Number.POSITIVE_INFINITY };
+    const until = Number.POSITIVE_INFINITY;
+    const kept: Kept = { page, rows: undefined, waits: all, bytes: 0, until };
     this.#pages.set(key, kept);
     void kept.page.then(
       (page) => this.#keep(key, kept, page),
       () => this.#pages.delete(key),
     );
     return kept.page;
+  }
+
+  /** A reader that takes a page in parts needs one read of it, while the page is kept. */
+  #restOf(begun: Hlc, request: Omit<PageRequest, 'limit'>): ReplayRows | undefined {
+    const page = this.#pages.get(keyOf({ ...request, since: begun }))?.rows;
+    // At its end there is no rest: what follows must be read.
+    if (page === undefined || page.end.version === request.since) return undefined;
+    const at = page.frames.findIndex(({ row }) => row.version === request.since);
+    if (at < 0) return undefined;
+    return { ...page, frames: page.frames.slice(at + 1) };
   }
 
   /** Lets go of pages whose time is over. */
@@ -88,6 +119,7 @@ export class ReplayPages {
       this.#pages.delete(key);
       return;
     }
+    kept.rows = page;
     kept.bytes = page.frames.reduce((sum, { row }) => sum + row.line.length, 0);
     kept.until = this.#clock.monotonic() + this.#limits.replay_kept_ms;
     this.#bytes += kept.bytes;
@@ -105,9 +137,10 @@ export class ReplayPages {
         return { kind: 'stale', stale: staleBody(this.#core, found, request.collections) };
       }
       const { cut, head } = found;
-      if (cut === null) return { kind: 'rows', frames: [], end: placeOf(head) };
+      const { since } = request;
+      if (cut === null) return { kind: 'rows', since, frames: [], end: placeOf(head) };
       return {
-        kind: 'rows',
+        ...{ kind: 'rows', since },
         frames: cut.rows.map(({ row, bundle_end }) => new SharedFrame(row, bundle_end)),
         end: { version: cut.last_version, seq: cut.last_seq },
       };
@@ -125,6 +158,10 @@ export class ReplayPages {
     }
     this.#reading += 1;
   }
+}
+
+function keyOf({ scope_id, since, collections, epoch }: Omit<PageRequest, 'limit'>): string {
+  return JSON.stringify([scope_id, since, collections, epoch]);
 }
 
 /** The place of a head. */

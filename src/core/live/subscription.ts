@@ -16,7 +16,7 @@ import type {
 import type { OplogRead } from '../ports/records.ts';
 import type { Clock } from '../ports/system.ts';
 import { isPassing } from '../store-failure.ts';
-import type { ReplayPage } from './replay-pages.ts';
+import type { PageReader, ReplayPage } from './replay-pages.ts';
 import type { ChannelMember, ScopeChannel } from './scope-channel.ts';
 import type { Place, ScopeRows } from './scope-rows.ts';
 import { LiveRow, type SharedFrame } from './shared-frame.ts';
@@ -33,7 +33,7 @@ export interface SubscriptionParts {
   readonly clock: Pick<Clock, 'now' | 'monotonic' | 'sleep'>;
   /** True when the client knows another history than the store's. */
   readonly epoch_changed: boolean;
-  readPage(since: Hlc, waits: () => boolean): Promise<ReplayPage | undefined>;
+  readPage(since: Hlc, reader: PageReader): Promise<ReplayPage | undefined>;
   /** The answer to a client that cannot go on. */
   stale(reason: 'epoch_changed' | 'collection_reset', head: Place, reset?: string): PullStale;
   onEnded(subscription: Subscription, reason: LiveEnd['kind'] | 'closed', cause?: unknown): void;
@@ -58,6 +58,8 @@ export class Subscription implements LiveSubscription, ChannelMember {
   #untold: LiveRow | undefined;
   /** The bundle of the last delivered row, and `seq` of its last row that is shown. */
   #bundle = { bundle_seq: 0, last_seq: 0 };
+  /** `since` of the page that was given last, of which the sink may have taken a part. */
+  #page_since: Hlc | undefined;
   #caughtUp = false;
   #writing = false;
   #stalled_at: number | undefined;
@@ -241,7 +243,7 @@ export class Subscription implements LiveSubscription, ChannelMember {
     this.end({ kind: 'resync', stale });
   }
 
-  /** One page from the store, or the part of it that the reader takes: nothing of it is kept. */
+  /** One page from the store, or the part of it that the reader takes: it keeps nothing of the rest. */
   async #replay(): Promise<void> {
     this.#state = 'replaying';
     try {
@@ -258,6 +260,7 @@ export class Subscription implements LiveSubscription, ChannelMember {
 
   /** A sink that resumes while it is written to must not begin a second way to its next row. */
   #takePage(page: ReplayPage): void {
+    if (page.kind === 'rows') this.#page_since = page.since;
     this.#writing = true;
     try {
       if (page.kind === 'stale') this.end({ kind: 'resync', stale: page.stale });
@@ -296,7 +299,8 @@ export class Subscription implements LiveSubscription, ChannelMember {
   /** Undefined when it could not be read now: the database may come back. */
   async #readPage(since: Hlc): Promise<ReplayPage | undefined> {
     try {
-      return await this.#parts.readPage(since, () => this.#isReplaying());
+      const reader = { waits: () => this.#isReplaying(), begun: this.#page_since };
+      return await this.#parts.readPage(since, reader);
     } catch (error) {
       if (!isPassing(error)) throw error;
       await this.#parts.clock.sleep(RETRY_MS);

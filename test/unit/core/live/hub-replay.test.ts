@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { LIVE_LIMITS } from '../../../../src/core/live/live-limits.ts';
 import { ZERO_HLC } from '../../../../src/protocol/pure/hlc.ts';
 import { commit, follow, liveWorld, Reader, settle } from '../../../support/engine/live-world.ts';
 import { hlc, SCOPE } from '../../../support/engine/records.ts';
@@ -145,4 +146,32 @@ test('[LD-7] pages that only readers who left had asked for are not read', async
   await settleAll();
   assert.equal(last.rows.length, 21);
   assert.equal(world.store.ranges.length, 3, 'two that had begun, and one for who is left');
+});
+
+test('[LD-7] a page that is taken in parts is read once while it is kept, and again later', async () => {
+  const world = liveWorld({ seed_rows: 1, replay_rows: 10 });
+  const names = Array.from({ length: 7 }, (_, i) => (i < 4 ? 'tasks' : 'notes'));
+  for (let i = 0; i < 4; i += 1) commit(world, names);
+  const reader = new Reader();
+  reader.room = 3;
+  follow(world.hub, reader, { since: ZERO_HLC, collections: ['tasks'] });
+  await settle();
+  world.store.ranges.length = 0;
+  for (const room of [2, 1, 4]) {
+    reader.take(room);
+    await settle();
+  }
+  assert.equal(reader.rows.length, 10);
+  assert.equal(world.store.ranges.length, 0);
+  world.clock.pass(LIVE_LIMITS.replay_kept_ms);
+  reader.take();
+  await settleAll();
+  assert.ok(world.store.ranges.length > 0);
+  assert.deepEqual(
+    reader.log.filter((line) => line.startsWith('change')),
+    [1, 2, 3, 4, 8, 9, 10, 11, 15, 16, 17, 18, 22, 23, 24, 25].map(
+      (seq) => `change d${seq}${seq % 7 === 4 ? '.' : ''}`,
+    ),
+  );
+  assert.deepEqual(reader.faults, []);
 });
