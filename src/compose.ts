@@ -134,9 +134,6 @@ async function assemble(parts: Parts, access: Access): Promise<Product> {
   const engine = createEngine(parts, access);
   const state = { draining: false };
   const { createRequestLog } = await import('./observability/request-log.ts');
-  engine.live.start();
-  const stopRetention = startRetention(parts);
-  const stopCapture = startCapture(engine, config);
   if (!config.push.enabled) {
     logger.warn('push.disabled', 'devices may read only', {
       hint: 'their pushes are answered 503 and wait; set push.enabled: true to take them',
@@ -158,6 +155,10 @@ async function assemble(parts: Parts, access: Access): Promise<Product> {
     crypto: nodeSystem.crypto,
   };
   const streams = createStreams(app_options, { config, access, logger, metrics });
+  // Last: what runs by itself has nobody to stop it when a step after it fails.
+  engine.live.start();
+  const stopRetention = startRetention(parts);
+  const stopCapture = startCapture(engine, config);
   return {
     engine,
     app_options,
