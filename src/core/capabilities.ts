@@ -33,7 +33,7 @@ export function describeCapabilities(
       full: true,
       status: true,
       atomic_bundle: true,
-      live: false,
+      live: true,
     },
     limits: publicLimits(options.limits),
   };

@@ -85,7 +85,7 @@ test('[PL-6] capabilities list what the caller may read, with the protocol’s l
       full: true,
       status: true,
       atomic_bundle: true,
-      live: false,
+      live: true,
     },
     limits: { ...LIMITS },
   });
