@@ -15,6 +15,10 @@ const clock: Clock = {
         resolve();
         return;
       }
+      if (ms === 0) {
+        setImmediate(resolve);
+        return;
+      }
       const wake = (): void => {
         clearTimeout(timer);
         // A signal that lives on would keep a listener of every wait.

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { describe, test } from 'node:test';
 import { SyncError } from '../../src/protocol/errors.ts';
+import { STREAM_SUBSCRIBE_MS } from '../../src/protocol/pure/limits.ts';
 import { call } from './support/call.ts';
 import { openRaw, parseRaw, sendRaw } from './support/raw-socket.ts';
 import { startStream } from './support/stream-world.ts';
@@ -187,12 +188,19 @@ test('[WS-1] resets at any time are harmless: while the caller is asked for, and
 });
 
 test('[WS-1] a caller that cannot be asked for in time is cut', async (t) => {
-  const world = await startStream(t, {
-    access: { authenticate: () => new Promise(() => {}) },
-    subscribe_ms: 30,
+  let ask = (): void => {};
+  const asked = new Promise<void>((resolve) => {
+    ask = resolve;
   });
+  const authenticate = () => {
+    ask();
+    return new Promise<never>(() => {});
+  };
+  const world = await startStream(t, { access: { authenticate } });
   const raw = openRaw(world.port);
   raw.socket.write(handshake());
+  await asked;
+  world.pass(STREAM_SUBSCRIBE_MS);
   await raw.closed;
   assert.equal(raw.text(), '');
 });

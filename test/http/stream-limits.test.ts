@@ -230,6 +230,22 @@ describe('[WS-13] a reader that is slower than what it is sent', () => {
     await client.until(() => client.told.filter(({ type }) => type === 'change').length === sent);
   });
 
+  test('[WS-13] a piece that fills the bound is followed by more as soon as it has left', async (t) => {
+    // Less than what a socket tells of by itself.
+    const world = await startStream(t, { buffer_bytes: 4_096 });
+    const client = await follow(world);
+    const { sink } = world.live.last();
+    let sent = 0;
+    for (let piece = 1; piece <= 3; piece += 1) {
+      sink.cork?.();
+      for (; sink.ready; sent += 1) sink.change(frame(`t${sent}`, 5_000));
+      assert.ok(sink.buffered_bytes > 5_000, 'nothing leaves before the end of the piece');
+      sink.uncork?.();
+      await until(() => world.live.last().resumed === piece);
+    }
+    await client.until(() => client.told.filter(({ type }) => type === 'change').length === sent);
+  });
+
   test('[WS-13] one frame over the bound waits alone, and its place is not told before it', async (t) => {
     const world = await startStream(t, { buffer_bytes: 65_536 });
     const client = await follow(world);

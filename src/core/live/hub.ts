@@ -177,6 +177,7 @@ export class LiveHub implements LiveDelivery, FeedTarget {
         store: this.#core.store,
         scope_id,
         limits: this.#limits,
+        clock: this.#core.system.clock,
         onPublished: (rows, gap_rows) => this.#onPublished(known, rows, gap_rows),
         onFailed: (error) => this.#onUnread(known, error),
       }),

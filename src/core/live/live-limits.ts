@@ -26,6 +26,8 @@ export interface LiveLimits {
   readonly slow_reader_ms: number;
   /** Bytes that all readers together may leave untaken before the longest stalled is cut off. */
   readonly untaken_total_bytes: number;
+  /** Readers that are woken before others have their turn. */
+  readonly woken_at_once: number;
 }
 
 /** The bounds of a server. */
@@ -45,6 +47,7 @@ export const LIVE_LIMITS: LiveLimits = {
   linger_ms: 30_000,
   slow_reader_ms: 10_000,
   untaken_total_bytes: 268_435_456,
+  woken_at_once: 128,
 };
 
 /** How often readers are looked at, ms. */

@@ -5,6 +5,7 @@
 
 import type { ScopeHead } from '../ports/records.ts';
 import type { OplogRead, SyncStore } from '../ports/store.ts';
+import type { Clock } from '../ports/system.ts';
 import type { LiveLimits } from './live-limits.ts';
 import { placeOf } from './replay-pages.ts';
 import { ScopeRows } from './scope-rows.ts';
@@ -20,6 +21,7 @@ export interface ChannelParts {
   readonly store: Pick<SyncStore, 'readScope' | 'readRows'>;
   readonly scope_id: string;
   readonly limits: LiveLimits;
+  readonly clock: Pick<Clock, 'sleep'>;
   /** Whole bundles reached the memory; `gap_rows` of them came from the store. */
   onPublished(rows: readonly OplogRead[], gap_rows: number): void;
   /** Reading failed. While there are members it is tried again with the next look at the heads. */
@@ -38,6 +40,9 @@ export class ScopeChannel {
   #told = 0;
   #expected = 0;
   #forgives = false;
+  #waking = false;
+  /** Something came while a crowd is being woken. */
+  #wakeAgain = false;
 
   constructor(parts: ChannelParts) {
     this.#parts = parts;
@@ -163,8 +168,31 @@ export class ScopeChannel {
     return joined;
   }
 
+  /** A crowd is woken in groups, and what else the process has to do has its turn in between. */
   #wake(): void {
-    for (const member of this.members) member.wake();
+    if (this.#waking) {
+      this.#wakeAgain = true;
+    } else if (this.members.size <= this.#parts.limits.woken_at_once) {
+      for (const member of this.members) member.wake();
+    } else {
+      void this.#wakeCrowd();
+    }
+  }
+
+  /** Whoever is woken takes all that is there by then: rows that come meanwhile cost one more round at most. */
+  async #wakeCrowd(): Promise<void> {
+    const { clock, limits } = this.#parts;
+    this.#waking = true;
+    do {
+      this.#wakeAgain = false;
+      let woken = 0;
+      for (const member of this.members) {
+        member.wake();
+        woken += 1;
+        if (woken % limits.woken_at_once === 0) await clock.sleep(0);
+      }
+    } while (this.#wakeAgain);
+    this.#waking = false;
   }
 }
 

@@ -149,12 +149,25 @@ export class Subscription implements LiveSubscription, ChannelMember {
     if (rows === undefined || this.#state === 'ended' || this.#writing) return;
     this.#writing = true;
     try {
-      if (this.#state === 'starting') this.#begin(rows);
-      if (this.#state === 'live') this.#goOn(rows);
+      this.#inOnePiece(() => {
+        if (this.#state === 'starting') this.#begin(rows);
+        if (this.#state === 'live') this.#goOn(rows);
+      });
     } catch (error) {
       this.end({ kind: 'failed', cause: error });
     } finally {
       this.#writing = false;
+    }
+  }
+
+  /** A write to a socket costs more than everything else about a frame. */
+  #inOnePiece(work: () => void): void {
+    const { sink } = this.#parts;
+    sink.cork?.();
+    try {
+      work();
+    } finally {
+      sink.uncork?.();
     }
   }
 
@@ -250,7 +263,7 @@ export class Subscription implements LiveSubscription, ChannelMember {
       const page = await this.#readPage(this.position as Hlc);
       if (!this.#isReplaying()) return;
       this.#state = 'live';
-      if (page !== undefined) this.#takePage(page);
+      if (page !== undefined) this.#inOnePiece(() => this.#takePage(page));
     } catch (error) {
       this.end({ kind: 'failed', cause: error });
       return;

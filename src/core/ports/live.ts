@@ -43,6 +43,9 @@ export interface LiveSink {
   readonly ready: boolean;
   /** Bytes that were written and not taken yet. */
   readonly buffered_bytes: number;
+  /** What is written between the two may leave as one piece. */
+  cork?(): void;
+  uncork?(): void;
   /** First of all: the place from which rows follow, and the newest version of the scope. */
   subscribed(since: Hlc, head: Hlc): void;
   change(frame: ChangeFrame): void;

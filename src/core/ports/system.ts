@@ -8,7 +8,7 @@ export interface Clock {
   now(): number;
   /** Monotonic clock, ms since an arbitrary start. */
   monotonic(): number;
-  /** Resolves early when the signal aborts; it never rejects. */
+  /** Resolves early when the signal aborts; it never rejects. 0 = once everything that is due had its turn. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 

@@ -91,6 +91,14 @@ export class StreamConnection implements LiveSink {
     return this.#outbox.bytes;
   }
 
+  cork(): void {
+    this.#outbox.cork();
+  }
+
+  uncork(): void {
+    this.#outbox.uncork();
+  }
+
   subscribed(since: Hlc, head: Hlc): void {
     const { scope_id } = this.#context as RequestContext;
     const { collections } = this.#subscription as LiveSubscription;

@@ -42,6 +42,16 @@ export class Outbox {
     return has;
   }
 
+  /** What is written until `uncork` goes to the kernel in one call. */
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
+    if (this.#full && !this.#closed) this.#askForDrain();
+  }
+
   /** Writes a frame after those that wait. */
   write(frame: Buffer): void {
     if (this.#closed) return;

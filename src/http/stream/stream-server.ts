@@ -63,8 +63,8 @@ export class StreamServer implements UpgradeTaker {
     closeTimeout: CLOSE_TIMEOUT_MS,
   } as ConstructorParameters<typeof WebSocketServer>[0]);
   readonly #connections = new Set<StreamConnection>();
-  /** Sockets whose caller is being asked for. */
-  readonly #arriving = new Set<Duplex>();
+  /** Sockets whose caller is being asked for, and the monotonic time until which that may take. */
+  readonly #arriving = new Map<Duplex, number>();
   readonly #newRequestId: () => string;
   readonly #waiting: (() => void)[] = [];
   #isStopping = false;
@@ -112,7 +112,7 @@ export class StreamServer implements UpgradeTaker {
 
   /** Cuts what did not close. */
   terminate(): void {
-    for (const socket of this.#arriving) socket.destroy();
+    for (const socket of this.#arriving.keys()) socket.destroy();
     for (const one of this.#connections) one.terminate();
   }
 
@@ -153,19 +153,19 @@ export class StreamServer implements UpgradeTaker {
       this.#open(handshake, caller, place);
     } catch (failure) {
       place.release();
+      this.#rest();
       throw failure;
     }
   }
 
   /** Asks who calls, while the socket may break or take too long. */
   async #recognise(caller: Caller, place: UnnamedPlace, socket: Duplex): Promise<void> {
-    const stopTimer = this.#after(this.#times.subscribe, () => socket.destroy());
-    this.#arriving.add(socket);
+    this.#arriving.set(socket, this.#options.clock.monotonic() + this.#times.subscribe);
+    this.#keepSweeping();
     try {
       const isKnown = await caller.open();
       if (isKnown && caller.identity !== undefined) place.name(caller.identity.actor_id);
     } finally {
-      stopTimer();
       this.#arriving.delete(socket);
     }
   }
@@ -208,7 +208,6 @@ export class StreamServer implements UpgradeTaker {
       onClosed: (one, closed) => this.#forget(one, closed),
     });
     this.#connections.add(connection);
-    if (this.#connections.size === 1) this.#sweepAgain();
     stream.log.open(this.#connections.size);
     this.#note(handshake, { status: 101 });
   }
@@ -219,22 +218,35 @@ export class StreamServer implements UpgradeTaker {
     log.open(this.#connections.size);
     log.closed(closed);
     if (this.#connections.size > 0) return;
-    this.#stopSweep?.();
+    this.#rest();
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** One look at all connections: a timer for each would cost more than the connection's own state. */
-  #sweepAgain(): void {
-    this.#stopSweep = this.#after(this.#times.sweep, () => {
+  #keepSweeping(): void {
+    this.#stopSweep ??= this.#after(this.#times.sweep, () => {
       this.#sweep();
-      if (this.#connections.size > 0) this.#sweepAgain();
+      this.#stopSweep = undefined;
+      if (this.#connections.size + this.#arriving.size > 0) this.#keepSweeping();
     });
+  }
+
+  /** Nobody is left to look at. */
+  #rest(): void {
+    if (this.#connections.size + this.#arriving.size > 0) return;
+    this.#stopSweep?.();
+    this.#stopSweep = undefined;
   }
 
   #sweep(): void {
     const { clock } = this.#options;
     const now = clock.monotonic();
     const wall = clock.now();
+    for (const [socket, until] of this.#arriving) {
+      if (now < until) continue;
+      this.#arriving.delete(socket);
+      socket.destroy();
+    }
     for (const one of this.#connections) one.sweep(now, wall);
   }
 

@@ -40,7 +40,6 @@ export interface StreamWorldOptions {
   readonly origins?: readonly string[];
   readonly token_in_query?: boolean;
   readonly buffer_bytes?: number;
-  readonly subscribe_ms?: number;
 }
 
 const SWEEP_MS = 5;
@@ -94,10 +93,7 @@ export async function startStream(
       token_in_query: options.token_in_query ?? false,
       buffer_bytes: options.buffer_bytes ?? 1_048_576,
       log: { open: (count) => open.push(count), closed: (one) => closed.push(one) },
-      times: {
-        sweep: SWEEP_MS,
-        ...(options.subscribe_ms === undefined ? {} : { subscribe: options.subscribe_ms }),
-      },
+      times: { sweep: SWEEP_MS },
     },
     clock,
     crypto: nodeSystem.crypto,
