@@ -3,6 +3,7 @@
 import { StoreError, type StoreErrorKind } from '../core/ports/store.ts';
 import type { ErrorEnvelope, Problem } from '../protocol/error-envelope.ts';
 import { ERROR_CATALOGUE, SyncError } from '../protocol/errors.ts';
+import type { ErrorCode } from '../protocol/pure/error-codes.ts';
 import { type Exchange, type HeaderMap, reply } from './exchange.ts';
 
 /** Kinds of store failures that the same request, sent again, will meet again. */
@@ -34,6 +35,15 @@ export function errorEnvelope(error: SyncError, request_id: string): ErrorEnvelo
     ...(error.details === undefined ? {} : { details: error.details }),
     detail: message,
   };
+}
+
+/** The same as the last word of a stream of events or of a connection. */
+export function errorFacts(
+  error: SyncError,
+  request_id: string,
+): Omit<ErrorEnvelope, 'error' | 'detail'> & { readonly code: ErrorCode } {
+  const { error: code, detail: _, ...facts } = errorEnvelope(error, request_id);
+  return { code, ...facts };
 }
 
 /** Answers with an error, as `application/problem+json` for callers that name that type. */

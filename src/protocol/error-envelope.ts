@@ -13,6 +13,14 @@ export const FoundIssue = z
   })
   .meta({ id: 'Issue', description: 'One finding' });
 
+/** What is known about one occurrence of an error. */
+export const FailureDetails = z
+  .looseObject({
+    reason: z.string().optional().describe('A finer code'),
+    issues: z.array(FoundIssue).optional().describe('Every finding'),
+  })
+  .meta({ id: 'FailureDetails', description: 'Facts of one occurrence of an error' });
+
 /** The one JSON body of every failed request. */
 export const ErrorEnvelope = z
   .object({
@@ -20,13 +28,7 @@ export const ErrorEnvelope = z
     message: z.string().describe('Text of the code; the same on every occurrence'),
     retryable: z.boolean().describe('True when the same request may succeed later'),
     request_id: z.string().describe('Equal to X-Request-Id; "-" when no request could be read'),
-    details: z
-      .looseObject({
-        reason: z.string().optional().describe('A finer code'),
-        issues: z.array(FoundIssue).optional().describe('Every finding'),
-      })
-      .optional()
-      .describe('Facts of this occurrence'),
+    details: FailureDetails.optional().describe('Facts of this occurrence'),
     detail: z.string().describe('Equal to message, for readers that expect this name'),
   })
   .meta({ id: 'ErrorEnvelope', description: 'The body of every failed request' });

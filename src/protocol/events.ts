@@ -1,7 +1,7 @@
 /** GET /sync/events (E14): query, events and their data; and GET /sync/subscribers. */
 
 import { z } from 'zod';
-import { FoundIssue } from './error-envelope.ts';
+import { FailureDetails } from './error-envelope.ts';
 import { SyncError } from './errors.ts';
 import { ERROR_CODES } from './pure/error-codes.ts';
 import { type Hlc, isHlc } from './pure/hlc.ts';
@@ -71,13 +71,7 @@ export const ErrorEvent = z
     message: z.string().describe('Text of the code'),
     retryable: z.boolean().describe('True when a new stream may succeed later'),
     request_id: z.string().describe('The X-Request-Id of the stream'),
-    details: z
-      .looseObject({
-        reason: z.string().optional().describe('A finer code'),
-        issues: z.array(FoundIssue).optional().describe('Every finding'),
-      })
-      .optional()
-      .describe('Facts of this occurrence'),
+    details: FailureDetails.optional().describe('Facts of this occurrence'),
   })
   .meta({ id: 'ErrorEvent', description: 'Event `error`: the last one of a stream that failed' });
 

@@ -1,6 +1,7 @@
 /** WS /sync/stream: the messages of both sides, and how a client's message is read. */
 
 import { z } from 'zod';
+import { FailureDetails } from './error-envelope.ts';
 import { SyncError } from './errors.ts';
 import { fieldIssues } from './near-miss.ts';
 import { PullChange, PullStale } from './pull.ts';
@@ -105,8 +106,9 @@ export const StreamError = z
     type: typed('error'),
     code: z.enum(ERROR_CODES).describe('Code of the error catalogue'),
     message: z.string().describe('The same text for every error of this code'),
+    retryable: z.boolean().describe('True when a new connection may succeed later'),
     request_id: z.string().describe('Name of the connection in the log of the server'),
-    details: z.record(z.string(), z.unknown()).optional().describe('Facts of this error'),
+    details: FailureDetails.optional().describe('Facts of this occurrence'),
   })
   .meta({ id: 'StreamError', description: 'An error; the connection is closed after it' });
 

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { Change, ChangeResult, DocumentData } from './change.ts';
-import { ErrorEnvelope, FoundIssue, Problem } from './error-envelope.ts';
+import { ErrorEnvelope, FailureDetails, FoundIssue, Problem } from './error-envelope.ts';
 import {
   BundleEvent,
   CaughtUpEvent,
@@ -71,6 +71,7 @@ const WIRE_SHAPES = {
   Readiness,
   Health,
   ServerIndex,
+  FailureDetails,
   ErrorEnvelope,
   Problem,
   Issue: FoundIssue,

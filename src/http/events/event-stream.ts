@@ -10,7 +10,7 @@ import type {
 import type { EventsQuery, EventType } from '../../protocol/events.ts';
 import type { SyncError } from '../../protocol/errors.ts';
 import type { Hlc } from '../../protocol/pure/hlc.ts';
-import { errorEnvelope, toSyncError } from '../error-response.ts';
+import { errorFacts, toSyncError } from '../error-response.ts';
 import { EVENT_BUFFER_BYTES, EVENT_HEARTBEAT_MS } from '../http-limits.ts';
 import { EventBody } from './event-body.ts';
 import { changeBytes, eventBytes, HEARTBEAT, PING_EVENT, retryBytes } from './event-text.ts';
@@ -95,15 +95,7 @@ export class EventStream implements LiveSink {
 
   /** Ends it with the reason, an event `error`. */
   fail(error: SyncError): void {
-    const {
-      error: code,
-      message,
-      retryable,
-      details,
-    } = errorEnvelope(error, this.#settings.request_id);
-    const { request_id } = this.#settings;
-    const data = { code, message, retryable, request_id, ...(details && { details }) };
-    this.#finish(eventBytes('error', data));
+    this.#finish(eventBytes('error', errorFacts(error, this.#settings.request_id)));
   }
 
   /** The reader is gone. */

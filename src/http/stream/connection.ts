@@ -12,12 +12,12 @@ import type {
   LiveSubscription,
 } from '../../core/ports/live.ts';
 import type { Clock } from '../../core/ports/system.ts';
-import { ERROR_CATALOGUE, SyncError } from '../../protocol/errors.ts';
+import { SyncError } from '../../protocol/errors.ts';
 import type { Hlc } from '../../protocol/pure/hlc.ts';
 import { STREAM_MISSED_PONGS_MAX } from '../../protocol/pure/limits.ts';
 import { CLOSE_CODES, closeCodeOf } from '../../protocol/pure/stream-codes.ts';
 import type { StreamMessage, SubscribeMessage } from '../../protocol/stream.ts';
-import { toSyncError } from '../error-response.ts';
+import { errorFacts, toSyncError } from '../error-response.ts';
 import type { UnnamedPlace } from './admission.ts';
 import type { Caller } from './caller.ts';
 import { MessageRate } from './message-rate.ts';
@@ -135,12 +135,10 @@ export class StreamConnection implements LiveSink {
   /** Says what is wrong and closes. */
   fail(failure: unknown): void {
     if (this.#isEnding) return;
-    const { request_id } = this.#parts;
-    const { code, details, cause } = toSyncError(failure);
+    const error = toSyncError(failure);
+    const { code, details, cause } = error;
     this.#cause = cause;
-    const { message } = ERROR_CATALOGUE[code];
-    const facts = details === undefined ? {} : { details };
-    this.#sendLast({ type: 'error', code, message, request_id, ...facts });
+    this.#sendLast({ type: 'error', ...errorFacts(error, this.#parts.request_id) });
     this.close(closeCodeOf(code), details?.reason ?? code);
   }
 
