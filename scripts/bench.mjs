@@ -1,8 +1,9 @@
 /**
  * Measures speed as ratios against a named baseline in the same run, and prints JSON lines.
  *
- * Usage: `npm run bench [-- embedded http mongo adoption] [-- --write]`. `--write` records the run in
- * docs/bench.jsonl and renders docs/BENCHMARKS.md from it. Nothing here gates a build.
+ * Usage: `npm run bench [-- embedded http live mongo adoption] [-- --write]`. `--write` records the run in
+ * docs/bench.jsonl and renders docs/BENCHMARKS.md from it. Parts of `live` can be named alone: propagation,
+ * fan-out, storm, idle, nodes. Nothing here gates a build.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -13,11 +14,15 @@ import { buildJavaScript } from './build.mjs';
 import { bundleFlat, WORKER_ENTRIES } from './lib/bundle.mjs';
 import { inRoot } from './lib/paths.mjs';
 
-const GROUPS = ['embedded', 'http', 'mongo', 'adoption'];
+const GROUPS = ['embedded', 'http', 'live', 'mongo', 'adoption'];
+const LIVE_PARTS = ['propagation', 'fan-out', 'storm', 'idle', 'nodes'];
 const RECORD = inRoot('docs/bench.jsonl');
 
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 const groups = wanted.length === 0 ? GROUPS : GROUPS.filter((group) => wanted.includes(group));
+const liveParts = LIVE_PARTS.filter((part) => wanted.includes(part));
+// Servers end with this process, which a signal alone would not let happen.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 await buildJavaScript();
 await bundleFlat(
   {
@@ -38,6 +43,10 @@ if (groups.includes('embedded')) {
 if (groups.includes('http')) {
   const { httpScenarios } = await import('./bench/http.mjs');
   await httpScenarios(report);
+}
+if (groups.includes('live') || liveParts.length > 0) {
+  const { liveScenarios } = await import('./bench/live/live.mjs');
+  await liveScenarios(report, groups.includes('live') ? [] : liveParts);
 }
 if (groups.includes('mongo') || groups.includes('adoption')) {
   const { startMongo } = await import('./mongodb.mjs');

@@ -9,6 +9,12 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/** The value below which `share` of the numbers are. */
+export function percentile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+}
+
 /** Milliseconds that `work` takes. */
 export async function timed(work) {
   const start = performance.now();
@@ -23,21 +29,29 @@ export async function timed(work) {
 export async function interleaved(rounds, ours, baseline) {
   await ours();
   await baseline();
-  const figures = { ours: [], baseline: [], ratios: [] };
+  const figures = { ours: [], baseline: [] };
   for (let round = 0; round < rounds; round += 1) {
-    const a = await ours();
-    const b = await baseline();
-    figures.ours.push(a);
-    figures.baseline.push(b);
-    figures.ratios.push(a / b);
+    figures.ours.push(await ours());
+    figures.baseline.push(await baseline());
   }
+  return ratioFacts(figures.ours, figures.baseline);
+}
+
+/** Both medians, and the median of the ratios round by round. */
+export function ratioFacts(ours, baseline) {
+  const ratios = ours.map((value, round) => value / baseline[round]);
   return {
-    ours: median(figures.ours),
-    baseline: median(figures.baseline),
-    ratio: median(figures.ratios),
-    ratio_min: Math.min(...figures.ratios),
-    ratio_max: Math.max(...figures.ratios),
+    ours: median(ours),
+    baseline: median(baseline),
+    ratio: median(ratios),
+    ratio_min: Math.min(...ratios),
+    ratio_max: Math.max(...ratios),
   };
+}
+
+/** Facts with the goal of being at most `times` the baseline. */
+export function within(facts, times) {
+  return { ...facts, goal: `≤ ${times}`, met: facts.ratio <= times };
 }
 
 /** Collects figures and prints each as a JSON line. */

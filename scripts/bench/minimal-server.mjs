@@ -1,10 +1,11 @@
 /**
  * The baseline: a minimal Hono + SQLite + WebSocket server without any guarantee. No validation, no
  * receipts, no conflicts, no scopes, no token: one transaction per push, the whole state in one
- * response, rows after a number. Usage: `node minimal-server.mjs <file.db>`; prints its port.
+ * response, rows after a number, every row to every socket and event stream. Usage: `node minimal-server.mjs <file.db>`; prints its port.
  */
 
 import { createAdaptorServer } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import { WebSocketServer } from 'ws';
 import { openDatabase } from './raw-sqlite.mjs';
@@ -22,20 +23,23 @@ const begin = db.prepare('BEGIN');
 const commit = db.prepare('COMMIT');
 
 const sockets = new WebSocketServer({ noServer: true });
+const readers = new Set();
+const eventStreams = new Set();
 const app = new Hono();
 
 app.post('/push', async (c) => {
   const { changes } = await c.req.json();
   begin.run();
-  let pos = 0;
+  const rows = [];
   for (const { id, data } of changes) {
     const json = JSON.stringify(data);
-    pos = Number(insertLog.run(id, json).lastInsertRowid);
+    const pos = Number(insertLog.run(id, json).lastInsertRowid);
     putDoc.run(id, json, pos);
+    rows.push({ pos, id, json });
   }
   commit.run();
-  for (const client of sockets.clients) client.send(String(pos));
-  return c.json({ pos });
+  for (const row of rows) tell(changeText(row));
+  return c.json({ pos: rows.at(-1).pos });
 });
 
 app.get('/pull', (c) => {
@@ -49,9 +53,38 @@ app.get('/full', () => {
   return new Response(lines.join(''), { headers: { 'content-type': 'application/x-ndjson' } });
 });
 
+app.get('/events', (c) => {
+  const { outgoing } = c.env;
+  outgoing.writeHead(200, { 'content-type': 'text/event-stream' });
+  outgoing.flushHeaders();
+  eventStreams.add(outgoing);
+  outgoing.on('close', () => eventStreams.delete(outgoing));
+  return RESPONSE_ALREADY_SENT;
+});
+
+function tell(text) {
+  for (const client of readers) client.send(text);
+  for (const stream of eventStreams) stream.write(`data: ${text}\n\n`);
+}
+
+function changeText({ pos, id, json }) {
+  return `{"type":"change","pos":${pos},"id":"${id}","data":${json}}`;
+}
+
+/** A client says from where on, and gets the rows after it. */
+sockets.on('connection', (client) => {
+  client.on('message', (message) => {
+    const { since } = JSON.parse(message);
+    readers.add(client);
+    for (const row of rowsAfter.all(since, 500)) client.send(changeText(row));
+    client.send('{"type":"caught_up"}');
+  });
+  client.on('close', () => readers.delete(client));
+});
+
 const server = createAdaptorServer({ fetch: app.fetch });
 server.on('upgrade', (request, socket, head) => {
-  sockets.handleUpgrade(request, socket, head, () => {});
+  sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client));
 });
 server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`${JSON.stringify({ port: server.address().port })}\n`);

@@ -28,9 +28,15 @@ export class Connection {
     });
   }
 
+  /** False once the server has closed it, as servers do with a connection that is idle for seconds. */
+  get isOpen() {
+    return !this.#socket.destroyed && !this.#socket.readableEnded;
+  }
+
   /** Sends prepared bytes and resolves with `{ status, body }`. */
   send(bytes) {
     return new Promise((resolve, reject) => {
+      if (!this.isOpen) throw new Error('the connection is closed');
       this.#waiting = { resolve, reject };
       this.#socket.write(bytes);
     });
