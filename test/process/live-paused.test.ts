@@ -12,6 +12,7 @@ import { scratchFolder } from '../support/process/scratch.ts';
 import { runSeed, type Seeded, seeded } from '../support/process/seeded.ts';
 import { ServerProcess } from '../support/process/server-process.ts';
 import { embeddedPlace } from '../support/process/store-place.ts';
+import type { StoredRow } from '../support/process/stored-state.ts';
 import { BufferWatch, subscribersUntil } from '../support/process/subscribers.ts';
 import { tokenFor } from '../support/process/tokens.ts';
 import { push, type WireChange } from '../support/process/wire.ts';
@@ -20,6 +21,11 @@ const SCOPE = 'paused';
 const MEBIBYTE = 1_048_576;
 const PAUSED: Readonly<Record<Transport, number>> = { websocket: 188, events: 12 };
 const READING: Readonly<Record<Transport, number>> = { websocket: 4, events: 2 };
+/** Readers that stop for a moment again and again, shorter than a reader may be slow. */
+const HALTING: Readonly<Record<Transport, number>> = { websocket: 4, events: 2 };
+const HALT_MS = 3_000;
+/** A heap that holds what is kept for them and little of what was thrown away. */
+const HEAP = { NODE_OPTIONS: '--max-old-space-size=96' };
 /** 500 documents of 100 KiB: 50 MiB. */
 const PUSHES = 100;
 const DOCUMENTS_EACH = 5;
@@ -47,45 +53,72 @@ describe('embedded: readers that stop reading', () => {
   test('[LD-6] [WS-13] [SE-7] [PR-33] 200 paused readers while 50 MiB pass: bounded, cut off, the others get all in order', {
     timeout: TEST_MS,
   }, async (t) => {
-    const random = seeded(runSeed());
-    t.diagnostic(`SYNC_TEST_SEED=${random.seed}`);
-    const place = embeddedPlace(t);
-    const { server, of } = await start(t, place.settings);
-    const paused = await connect(of, PAUSED);
-    const reading = await connect(of, READING);
-    const all = paused.length + reading.length;
-    await subscribersUntil(of, (list) => list.length === all, CUT_OFF_MS);
+    const { server, of, place, random } = await start(t);
+    const paused = await connect(t, of, PAUSED);
+    const reading = await connect(t, of, READING);
     for (const { link } of paused) link.pause();
-
-    const before = residentBytes(server.pid);
-    forgetPeak(server.pid);
-    const watch = new BufferWatch(of, 200);
-    const passed = performance.now();
-    await pushAll(of, random);
-    t.diagnostic(`50 MiB pushed in ${Math.round(performance.now() - passed)} ms`);
-    await subscribersUntil(of, (list) => list.length === reading.length, CUT_OFF_MS);
+    await pass(t, of, {
+      random,
+      after: () => subscribersUntil(of, (list) => list.length === reading.length, CUT_OFF_MS),
+    });
     const cut = performance.now();
-    await watch.stop();
-    const growth = peakBytes(server.pid) - before;
-    t.diagnostic(`the server grew by ${toMiB(growth)} MiB over ${toMiB(before)} MiB`);
-    t.diagnostic(`at most ${watch.most_bytes} bytes waited for a reader (${watch.samples} looks)`);
-    t.diagnostic(`at most ${toMiB(watch.most_total_bytes)} MiB waited for all of them`);
-
     await endsOfPaused(paused, cut);
     const log = (await place.read()).rows;
-    const head = log.at(-1)?.version as string;
-    await Promise.all(reading.map(({ device }) => device.until(() => device.place === head)));
-    for (const { device } of reading) assert.deepEqual(deviceFaults(device, log), []);
-    await comeBack(of, paused, head);
+    await gotAll(reading, log);
+    await comeBack(of, paused, log.at(-1)?.version as string);
     for (const { device } of goingOn(paused)) assert.deepEqual(deviceFaults(device, log), []);
-    for (const { link } of reading) link.destroy();
     await server.stop();
-    assert.ok(watch.most_bytes > BUFFER_MAX / 4, 'the readers were not slow: nothing waited');
-    const bound = BUFFER_MAX + FRAME_MAX;
-    assert.ok(watch.most_bytes <= bound, `${watch.most_bytes} bytes waited for one reader`);
-    assert.ok(growth <= RSS_GROWTH_MAX, `the server grew by ${toMiB(growth)} MiB`);
+  });
+
+  test('[LD-6] [WS-13] [SE-7] [PR-40] readers that halt again and again while 50 MiB pass: bounded, none is cut off, all in order', {
+    timeout: TEST_MS,
+  }, async (t) => {
+    const { server, of, place, random } = await start(t, HEAP);
+    const halting = await connect(t, of, HALTING);
+    const gone = new AbortController();
+    t.after(() => gone.abort());
+    const halts = halting.map(({ link }) => halt(link, random, gone.signal));
+    await pass(t, of, { random, after: () => pause(2 * HALT_MS) });
+    gone.abort();
+    await Promise.all(halts);
+    await gotAll(halting, (await place.read()).rows);
+    await server.stop();
   });
 });
+
+/** Pushes everything, looks at the server meanwhile and holds it to its bounds. */
+async function pass(
+  t: TestContext,
+  of: Target,
+  { random, after }: { readonly random: Seeded; after(): Promise<unknown> },
+): Promise<void> {
+  const before = residentBytes(of.pid);
+  forgetPeak(of.pid);
+  const watch = new BufferWatch(of, 200);
+  const passed = performance.now();
+  await pushAll(of, random);
+  t.diagnostic(`50 MiB pushed in ${Math.round(performance.now() - passed)} ms`);
+  await after();
+  await watch.stop();
+  const growth = peakBytes(of.pid) - before;
+  t.diagnostic(`the server grew by ${toMiB(growth)} MiB over ${toMiB(before)} MiB`);
+  t.diagnostic(`at most ${watch.most_bytes} bytes waited for a reader (${watch.samples} looks)`);
+  t.diagnostic(`at most ${toMiB(watch.most_total_bytes)} MiB waited for all of them`);
+  assert.ok(watch.most_bytes > BUFFER_MAX / 4, 'the readers were not slow: nothing waited');
+  const bound = BUFFER_MAX + FRAME_MAX;
+  assert.ok(watch.most_bytes <= bound, `${watch.most_bytes} bytes waited for one reader`);
+  assert.ok(growth <= RSS_GROWTH_MAX, `the server grew by ${toMiB(growth)} MiB`);
+}
+
+/** Each reader has the newest row, and all before it, on the connection that it began with. */
+async function gotAll(readers: readonly Reader[], log: readonly StoredRow[]): Promise<void> {
+  const head = log.at(-1)?.version;
+  await Promise.all(readers.map(({ device }) => device.until(() => device.place === head)));
+  for (const { device, link } of readers) {
+    assert.deepEqual(deviceFaults(device, log), []);
+    link.destroy();
+  }
+}
 
 interface Target {
   readonly url: string;
@@ -93,21 +126,26 @@ interface Target {
   readonly pid: number;
 }
 
-async function start(t: TestContext, store: Readonly<Record<string, string>>) {
+async function start(t: TestContext, env: Readonly<Record<string, string>> = {}) {
+  const random = seeded(runSeed());
+  t.diagnostic(`SYNC_TEST_SEED=${random.seed}`);
+  const place = embeddedPlace(t);
   const server = await ServerProcess.start({
-    store,
+    store: place.settings,
     cwd: scratchFolder(t),
     env: {
+      ...env,
       SYNC_STREAM__MAX_CONNECTIONS_PER_ACTOR: '1000',
       SYNC_STREAM__MAX_EVENTS_PER_ACTOR: '1000',
     },
   });
   t.after(() => server.kill());
   const of: Target = { url: server.url, token: await tokenFor('ann', SCOPE), pid: server.pid };
-  return { server, of };
+  return { server, of, place, random };
 }
 
 async function connect(
+  t: TestContext,
   { url, token }: Target,
   counts: Readonly<Record<Transport, number>>,
 ): Promise<Reader[]> {
@@ -116,12 +154,23 @@ async function connect(
   );
   return Promise.all(
     transports.map(async (transport) => {
-      const device = new LiveDevice(null, digest);
+      const device = new LiveDevice(null, { digest });
       const link = device.connect({ url, token, transport });
+      t.after(() => link.destroy());
       await device.until(() => device.caughtUp);
       return { device, link, transport };
     }),
   );
+}
+
+/** Takes a little, stops for a moment, and so on until the signal. */
+async function halt(link: LiveLink, random: Seeded, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    link.pause();
+    await pause(random.int(500, HALT_MS));
+    link.resume();
+    await pause(random.int(20, 300));
+  }
 }
 
 async function pushAll({ url, token }: Target, random: Seeded): Promise<void> {

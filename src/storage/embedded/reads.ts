@@ -79,18 +79,29 @@ export function findFirstRow(connection: Connection, scope_id: string): Position
  */
 const STEP_ROWS = 64;
 
+const STEP = 'SELECT * FROM sync_oplog WHERE scope_id = ? AND seq > ? ORDER BY seq LIMIT ?';
+const ROWS_STEP = rowsOf(STEP);
+/** The same, up to the row that reaches so many characters. */
+const BOUNDED_STEP = rowsOf(`SELECT * FROM (
+  SELECT *, sum(length(line)) OVER (ORDER BY seq) - length(line) AS before FROM (${STEP})
+) WHERE before < ?`);
+
 /** The columns outside an aggregate are those of the row with the highest `seq`. */
-const ROWS_STEP = `SELECT count(*), max(seq), bundle_rows - 1 - ordinal,
-  group_concat(line, char(10)), group_concat(concat_ws(char(9), version, prev, seq, bundle_seq,
-  ordinal, bundle_rows, collection, operation, origin, doc_id), char(10))
-  FROM (SELECT * FROM sync_oplog WHERE scope_id = ? AND seq > ? ORDER BY seq LIMIT ?)`;
+function rowsOf(step: string): string {
+  return `SELECT count(*), max(seq), bundle_rows - 1 - ordinal,
+    group_concat(line, char(10)), group_concat(concat_ws(char(9), version, prev, seq, bundle_seq,
+    ordinal, bundle_rows, collection, operation, origin, doc_id), char(10)) FROM (${step})`;
+}
+
+/** A range of at most this many bytes must not read 64 large documents for it. */
+const NARROW_BYTES = 1_048_576;
 
 /** Rows of a step, their highest `seq`, how many rows its bundle has beyond it, lines and fields. */
 type RowsStep = [number, number, number, string, string];
 
 /**
  * Rows of a range, step by step, until its bytes are reached or its page is surely full: then on to
- * the end of the bundle. The last step may go beyond the bytes.
+ * the end of the bundle. The last step of a wide range may go beyond the bytes.
  */
 export function readRange(
   connection: Connection,
@@ -102,9 +113,12 @@ export function readRange(
   let end = Math.min(range.enough_rows, range.max_rows);
   let count = 0;
   let bytes = 0;
+  const isNarrow = range.max_bytes <= NARROW_BYTES;
   while (count < end && bytes < range.max_bytes) {
     const values = [range.scope_id, after, Math.min(end - count, STEP_ROWS)];
-    const step = connection.first<RowsStep>(ROWS_STEP, values);
+    const step = isNarrow
+      ? connection.first<RowsStep>(BOUNDED_STEP, [...values, range.max_bytes - bytes])
+      : connection.first<RowsStep>(ROWS_STEP, values);
     if (step === undefined || step[0] === 0) break;
     const [found, newest, unfinished, text, columns] = step;
     lines.push(text);

@@ -19,6 +19,12 @@ export interface DeliveredRow {
 /** How a device connects; its place is its own. */
 export type DeviceLink = Omit<LinkOptions, 'since' | 'onMessage'>;
 
+/** What a device follows and keeps. */
+export interface DeviceOptions {
+  digest?(data: unknown): unknown;
+  readonly collections?: readonly string[];
+}
+
 /** See the file's comment. */
 export class LiveDevice {
   readonly rows: DeliveredRow[] = [];
@@ -32,11 +38,14 @@ export class LiveDevice {
   caughtUp = false;
   /** What is kept of a row's data, to be compared with the store's. */
   readonly digest: (data: unknown) => unknown;
+  /** What it follows; undefined = everything. */
+  readonly collections: readonly string[] | undefined;
   #waiting: { isThere: () => boolean; resolve: () => void }[] = [];
 
-  constructor(place: string | null, digest: (data: unknown) => unknown = (data) => data ?? null) {
+  constructor(place: string | null, of: DeviceOptions = {}) {
     this.place = place;
-    this.digest = digest;
+    this.digest = of.digest ?? ((data) => data ?? null);
+    this.collections = of.collections;
   }
 
   /** True when the last row that came was not the last of its bundle. */
@@ -47,11 +56,13 @@ export class LiveDevice {
   /** Connects from the own place. */
   connect(how: DeviceLink): LiveLink {
     this.caughtUp = false;
-    const { place: since } = this;
+    const { place: since, collections } = this;
+    const list = how.transport === 'events' ? collections?.join() : collections;
     let isCurrent = true;
     const link = openLink({
       ...how,
       since,
+      more: { ...how.more, ...(list === undefined ? {} : { collections: list }) },
       onMessage: (message) => {
         if (isCurrent) this.#take(message);
       },
@@ -98,16 +109,30 @@ export class LiveDevice {
   }
 }
 
+/** Rows of a log that a device must get. */
+export function rowsFor(
+  { began = '', collections }: LiveDevice,
+  log: readonly StoredRow[],
+): readonly StoredRow[] {
+  const isShown = ({ version, collection }: StoredRow) =>
+    version > began && (collections?.includes(collection) ?? true);
+  return log.filter(isShown);
+}
+
 /** How what a device got differs from its scope's log, in order and in content. */
 export function deviceFaults(device: LiveDevice, log: readonly StoredRow[]): string[] {
-  const { rows, began = '', refusals, digest } = device;
-  const expected = log.filter(({ version }) => version > began);
+  const { rows, refusals, digest } = device;
+  const expected = rowsFor(device, log);
   const faults = deliveryFaults(
     expected,
     rows.map(({ version }) => version),
   );
   const stored = new Map(expected.map((row) => [row.version, row]));
-  const changed = rows.filter((row) => !isSameRow(row, stored.get(row.version), digest));
+  const last = new Map(expected.map(({ bundle_seq, version }) => [bundle_seq, version]));
+  const changed = rows.filter((row) => {
+    const isEnd = last.get(row.bundle_seq) === row.version;
+    return row.bundle_end !== isEnd || !isSameRow(row, stored.get(row.version), digest);
+  });
   faults.push(...changed.slice(0, 3).map(({ version }) => `${version} came with other content`));
   faults.push(...refusals.map((message) => `was refused: ${JSON.stringify(message)}`));
   return faults;
@@ -118,13 +143,12 @@ function isSameRow(
   stored: StoredRow | undefined,
   digest: LiveDevice['digest'],
 ): boolean {
-  if (stored === undefined) return false;
   return (
+    stored !== undefined &&
     row.collection === stored.collection &&
     row.doc_id === stored.doc_id &&
     row.operation === stored.operation &&
     row.bundle_seq === stored.bundle_seq &&
-    row.bundle_end === (stored.ordinal === stored.bundle_rows - 1) &&
     isDeepStrictEqual(row.data, digest(stored.data))
   );
 }
