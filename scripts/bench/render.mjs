@@ -35,8 +35,8 @@ profiles below are of the code, not of the run.
 - **Replays of 10 and 1,000 writes**: per change the minimal server writes two B-trees, ours eight (document
   and its scope index, log and two unique indexes, receipt and its age index, head), reads three, and within
   one request the two threads take turns instead of overlapping.
-- **Propagation**: nearly all of it is the push (above): check, two threads, one flush. The live part is about
-  0.1 ms, most of it the one write to the socket. The minimal server has no thread to wait for, so the ratio is
+- **Propagation**: nearly all of it is the push (above): check, two threads, one flush. The live part is 0.1 to
+  0.2 ms, most of it the one write to the socket. The minimal server has no thread to wait for, so the ratio is
   largest on a calm machine (measured 0.5 to 2.5 between runs).
 - **Across two nodes**: the push is about half (a transaction of the test server), the change stream's answer
   most of the rest; a bare insert and its event take 4 ms there.
