@@ -94,7 +94,7 @@ export interface SyncServer {
   readonly handler: RequestListener;
   /**
    * Serves `WS /sync/stream` on a plain `http.Server`: `server.on('upgrade', sync.handleUpgrade)`.
-   * Upgrades to other paths are left to other listeners.
+   * Upgrades to other paths are left to other listeners; without any they are served as plain requests.
    */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Listens on the keys `host` and `port` with all paths, and with the limits of `serve`. */

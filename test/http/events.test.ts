@@ -147,6 +147,7 @@ describe('[SE-6] heartbeats', () => {
     assert.equal(live.open, 1);
     await clock.pass(25_000);
     assert.equal(live.open, 0);
+    assert.equal(clock.sleepers, 0, 'the last visit leaves no timer');
     assert.deepEqual(readEvents(await body.rest()), [{ retry: 1_000 }]);
   });
 });
@@ -215,6 +216,12 @@ describe('[SE-9] a reader that is gone', () => {
     await ask('/sync/events', {}, control.signal);
     control.abort();
     assert.equal(live.last.closed, true);
+    assert.equal(clock.sleepers, 0);
+  });
+  test('[SE-9] so does one that was gone before it was let in', async () => {
+    const { ask, live, clock } = eventsWorld();
+    await ask('/sync/events', {}, AbortSignal.abort());
+    assert.equal(live.open, 0);
     assert.equal(clock.sleepers, 0);
   });
   test('[SE-9] HEAD opens nothing', async () => {

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { SyncError } from '../../src/protocol/errors.ts';
 import { STREAM_SUBSCRIBE_MS } from '../../src/protocol/pure/limits.ts';
 import { call } from './support/call.ts';
+import { inTime, reached } from './support/reached.ts';
 import { openRaw, parseRaw, sendRaw } from './support/raw-socket.ts';
 import { startStream } from './support/stream-world.ts';
 
@@ -182,12 +183,12 @@ test('[WS-1] resets at any time are harmless: while the caller is asked for, and
     else socket.destroy();
     await gone;
     for (const go of waiting.splice(0)) go();
-    await settled(() => world.admission.open === 0 && world.streams.size === 0);
+    await reached(() => world.admission.open === 0 && world.streams.size === 0);
   }
   assert.equal((await call(world.port, { path: '/healthz' })).status, 200);
 });
 
-test('[WS-1] a caller that cannot be asked for in time is cut', async (t) => {
+test('[WS-1] a caller that cannot be asked for in time is cut, and its place is free', async (t) => {
   let ask = (): void => {};
   const asked = new Promise<void>((resolve) => {
     ask = resolve;
@@ -198,11 +199,16 @@ test('[WS-1] a caller that cannot be asked for in time is cut', async (t) => {
   };
   const world = await startStream(t, { access: { authenticate } });
   const raw = openRaw(world.port);
-  raw.socket.write(handshake());
+  raw.socket.write(handshake('Authorization: Bearer s1\r\n'));
   await asked;
   world.pass(STREAM_SUBSCRIBE_MS);
-  await raw.closed;
+  await inTime(raw.closed, () => 'still open');
   assert.equal(raw.text(), '');
+  await reached(() => world.admission.open === 0);
+  assert.deepEqual(
+    world.finished.map(({ status, code }) => [status, code]),
+    [[408, 'request_timeout']],
+  );
 });
 
 test('[WS-1] the handshake is logged and named like a request', async (t) => {
@@ -244,8 +250,3 @@ test('[WS-1] the application refuses an identity without scopes before the conne
   });
   assert.equal(parseRaw(await sendRaw(world.port, handshake())).status, 403);
 });
-
-/** Resolves when the condition holds; the test's own time-out ends it otherwise. */
-async function settled(isReached: () => boolean): Promise<void> {
-  while (!isReached()) await new Promise((resolve) => setImmediate(resolve));
-}

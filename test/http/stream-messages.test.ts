@@ -226,7 +226,13 @@ test('[WS-10] a token that expires without a new one ends the connection', async
 });
 
 test('[WS-10] a permission that is lost ends the connection within a minute', async (t) => {
-  const lost: { token?: boolean; scope?: boolean; collection?: boolean; keys?: boolean } = {};
+  const lost: {
+    token?: boolean;
+    actor?: boolean;
+    scope?: boolean;
+    collection?: boolean;
+    keys?: boolean;
+  } = {};
   const world = await startStream(t, {
     access: {
       async authenticate(authorization, request) {
@@ -235,6 +241,7 @@ test('[WS-10] a permission that is lost ends the connection within a minute', as
           lost.token ? 'Bearer bad' : authorization,
           request,
         );
+        if (lost.actor) return { ...identity, actor_id: 'bob' };
         return lost.scope ? { ...identity, scope_ids: ['other'] } : identity;
       },
       authorize: (_, collection, action) =>
@@ -249,11 +256,19 @@ test('[WS-10] a permission that is lost ends the connection within a minute', as
   };
   const cases = [
     ['token', 4401],
+    ['actor', 4401],
     ['scope', 4403],
     ['collection', 4403],
   ] as const;
   for (const [what, code] of cases) {
     const client = await follow();
+    // Nothing is lost at the first look; pongs of the pings in between keep the connection.
+    for (let half = 1; half <= 2; half += 1) {
+      world.pass(30_000);
+      await client.until(() => client.pings.length === half);
+    }
+    client.send({ type: 'ping' });
+    await client.heard('pong');
     lost[what] = true;
     world.pass(60_000);
     assert.equal((await ended(client)).close, code, what);
@@ -345,10 +360,14 @@ test('[WS-4] rows of a replaced subscription are not written after the answer to
   client.send(SUBSCRIBE);
   await client.heard('caught_up');
   const { sink } = world.live.last();
-  for (let count = 0; count < 20; count += 1) sink.change(frame(`t${count}`, 400_000));
+  client.ws.pause();
+  for (let count = 0; count < 60; count += 1) sink.change(frame(`t${count}`, 400_000));
   client.send({ ...SUBSCRIBE, collections: ['notes'] });
+  while (world.live.subscriptions.length < 2) await new Promise((go) => setImmediate(go));
+  client.ws.resume();
   await client.until(() => client.told.filter(({ type }) => type === 'caught_up').length === 2);
   const types = client.told.map(({ type }) => type);
   const second = types.lastIndexOf('subscribed');
   assert.ok(!types.slice(second).includes('change'));
+  assert.ok(types.filter((type) => type === 'change').length < 60, 'what waited is dropped');
 });

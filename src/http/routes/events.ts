@@ -143,6 +143,8 @@ function subscribe(
     stream.visit(now);
   };
   streams.add(visited);
+  // A caller may be gone before it was let in.
+  if (context.signal?.aborted === true) stream.close();
   context.signal?.addEventListener('abort', () => stream.close(), { once: true });
   return stream.body;
 }

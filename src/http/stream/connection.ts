@@ -66,7 +66,9 @@ export class StreamConnection implements LiveSink {
     const { ws, socket, clock, times, spread } = parts;
     const now = clock.monotonic();
     this.#parts = parts;
-    this.#outbox = new Outbox(socket, parts.buffer_bytes, () => this.#subscription?.resume());
+    this.#outbox = new Outbox({ ws, socket }, parts.buffer_bytes, () =>
+      this.#subscription?.resume(),
+    );
     this.#rate = new MessageRate(now);
     this.#opened_at = now;
     this.#subscribe_until = now + times.subscribe;
@@ -256,7 +258,8 @@ export class StreamConnection implements LiveSink {
     if (this.#parts.caller.identity === undefined) {
       throw new SyncError('invalid_request', { details: { reason: 'not_authenticated' } });
     }
-    if (type === 'ping') this.#send({ type: 'pong' });
+    // Who asks without reading would collect answers.
+    if (type === 'ping' && !this.#outbox.isHolding) this.#send({ type: 'pong' });
     if (type === 'unsubscribe') this.#unfollow();
   }
 

@@ -4,9 +4,11 @@
  */
 
 import type { Duplex } from 'node:stream';
+import { WebSocket } from 'ws';
 
 /** Frames on their way into a socket. */
 export class Outbox {
+  readonly #ws: Pick<WebSocket, 'readyState'>;
   readonly #socket: Duplex;
   readonly #bytesMax: number;
   readonly #onSpace: () => void;
@@ -18,7 +20,13 @@ export class Outbox {
   #closed = false;
 
   /** `onSpace` runs when there is space again after `hasSpace` was false. */
-  constructor(socket: Duplex, bytesMax: number, onSpace: () => void) {
+  constructor(
+    of: { readonly ws: Pick<WebSocket, 'readyState'>; readonly socket: Duplex },
+    bytesMax: number,
+    onSpace: () => void,
+  ) {
+    const { ws, socket } = of;
+    this.#ws = ws;
     this.#socket = socket;
     this.#bytesMax = bytesMax;
     this.#onSpace = onSpace;
@@ -37,6 +45,7 @@ export class Outbox {
 
   /** False once nothing more should be written before `onSpace`. */
   get hasSpace(): boolean {
+    if (!this.#isOpen) return false;
     const has = this.#waiting.length === 0 && this.#socket.writableLength < this.#bytesMax;
     if (!has) this.#full = true;
     return has;
@@ -49,12 +58,12 @@ export class Outbox {
 
   uncork(): void {
     this.#socket.uncork();
-    if (this.#full && !this.#closed) this.#askForDrain();
+    if (this.#full && this.#isOpen) this.#askForDrain();
   }
 
   /** Writes a frame after those that wait. */
   write(frame: Buffer): void {
-    if (this.#closed) return;
+    if (!this.#isOpen) return;
     if (this.#waiting.length === 0 && this.#fits(frame)) {
       this.#socket.write(frame);
       return;
@@ -66,7 +75,7 @@ export class Outbox {
 
   /** Writes a short last word, whether there is space or not, before what waits and instead of it. */
   writeLast(frame: Buffer): void {
-    if (this.#closed) return;
+    if (!this.#isOpen) return;
     this.clear();
     this.#socket.write(frame);
   }
@@ -82,13 +91,18 @@ export class Outbox {
     this.clear();
   }
 
+  /** After a close frame, also one that ws answered by itself, nothing may be written. */
+  get #isOpen(): boolean {
+    return !this.#closed && this.#ws.readyState === WebSocket.OPEN;
+  }
+
   #fits(frame: Buffer): boolean {
     const written = this.#socket.writableLength;
     return written === 0 || written + frame.length <= this.#bytesMax;
   }
 
   #flush(): void {
-    if (this.#closed) return;
+    if (!this.#isOpen) return;
     let next = this.#waiting[0];
     while (next !== undefined && this.#fits(next)) {
       this.#socket.write(next);

@@ -1,7 +1,8 @@
 /** A request that asks for another protocol and is served in plain HTTP instead. */
 
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { Upgrade } from '../server.ts';
 
 /** Fields that ask for the upgrade. */
 const ASKING = /^(upgrade|connection|http2-settings)$/i;
@@ -21,6 +22,23 @@ export function putBack(request: IncomingMessage, socket: Duplex, rest: Buffer):
   const others = otherOptions(request.headers.connection);
   if (others !== '') head += `Connection: ${others}\r\n`;
   socket.unshift(Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), rest]));
+}
+
+/**
+ * Serves the request as a server without listeners for upgrades would, when `listener` is the only
+ * one: nobody else would answer it. False = there are others, or no server is known.
+ */
+export function serveWithoutUpgrade(
+  { request, socket, head }: Upgrade,
+  listener: (...upgrade: [IncomingMessage, Duplex, Buffer]) => void,
+): boolean {
+  // Node keeps the server of a connection in a field that its types leave out.
+  const { server, encrypted } = socket as Duplex & { server?: Server; encrypted?: boolean };
+  const [first, ...others] = server?.listeners('upgrade') ?? [];
+  if (server === undefined || first !== listener || others.length > 0) return false;
+  putBack(request, socket, head);
+  server.emit(encrypted === true ? 'secureConnection' : 'connection', socket);
+  return true;
 }
 
 /** What `Connection` says beside the upgrade, such as `close`. */

@@ -22,7 +22,7 @@ import type { Admission, UnnamedPlace } from './admission.ts';
 import { Caller } from './caller.ts';
 import { StreamConnection } from './connection.ts';
 import { asksForWebSocket, checkHandshake, splitTarget, STREAM_PATH } from './handshake.ts';
-import { putBack } from './plain-http.ts';
+import { putBack, serveWithoutUpgrade } from './plain-http.ts';
 import { NO_REQUEST, refuseHandshake } from './refuse.ts';
 import {
   type ClosedStream,
@@ -64,7 +64,7 @@ export class StreamServer implements UpgradeTaker {
   } as ConstructorParameters<typeof WebSocketServer>[0]);
   readonly #connections = new Set<StreamConnection>();
   /** Sockets whose caller is being asked for, and the monotonic time until which that may take. */
-  readonly #arriving = new Map<Duplex, number>();
+  readonly #arriving = new Map<Duplex, { readonly until: number; giveUp(): void }>();
   readonly #newRequestId: () => string;
   readonly #waiting: (() => void)[] = [];
   #isStopping = false;
@@ -98,10 +98,14 @@ export class StreamServer implements UpgradeTaker {
     serve(socket);
   }
 
-  /** Takes over the upgrades to the stream; others are left to the application around. */
+  /** Takes over the upgrades to the stream; others are left to the application's other listeners. */
   readonly handleUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const isOurs = splitTarget(request.url ?? '').path === STREAM_PATH && asksForWebSocket(request);
     if (isOurs) this.#accept({ request, socket, head });
+    else if (!serveWithoutUpgrade({ request, socket, head }, this.handleUpgrade)) {
+      // Whoever takes it listens too; when nobody does, a reset would end the process.
+      socket.on('error', ignore);
+    }
   };
 
   /** Refuses new connections with 503 and closes the open ones with 1012. */
@@ -160,10 +164,16 @@ export class StreamServer implements UpgradeTaker {
 
   /** Asks who calls, while the socket may break or take too long. */
   async #recognise(caller: Caller, place: UnnamedPlace, socket: Duplex): Promise<void> {
-    this.#arriving.set(socket, this.#options.clock.monotonic() + this.#times.subscribe);
+    let giveUp = (): void => {};
+    const isLate = new Promise<never>((_, reject) => {
+      giveUp = () => reject(new SyncError('request_timeout'));
+    });
+    const until = this.#options.clock.monotonic() + this.#times.subscribe;
+    this.#arriving.set(socket, { until, giveUp });
     this.#keepSweeping();
     try {
-      const isKnown = await caller.open();
+      // An access that never answers must not keep the place.
+      const isKnown = await Promise.race([caller.open(), isLate]);
       if (isKnown && caller.identity !== undefined) place.name(caller.identity.actor_id);
     } finally {
       this.#arriving.delete(socket);
@@ -242,10 +252,11 @@ export class StreamServer implements UpgradeTaker {
     const { clock } = this.#options;
     const now = clock.monotonic();
     const wall = clock.now();
-    for (const [socket, until] of this.#arriving) {
+    for (const [socket, { until, giveUp }] of this.#arriving) {
       if (now < until) continue;
       this.#arriving.delete(socket);
       socket.destroy();
+      giveUp();
     }
     for (const one of this.#connections) one.sweep(now, wall);
   }

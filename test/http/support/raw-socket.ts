@@ -48,6 +48,11 @@ export function openRaw(port: number): RawSocket {
  */
 export async function sendRaw(port: number, bytes: string): Promise<string> {
   const raw = openRaw(port);
+  // What was to be refused and is let in would stay open for ever.
+  raw.seen(/^HTTP\/1\.1 101 /).then(
+    () => raw.socket.destroy(),
+    () => {},
+  );
   raw.socket.write(bytes, 'latin1');
   await raw.closed;
   checkRaw(bytes, raw.text());

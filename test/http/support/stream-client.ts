@@ -1,17 +1,23 @@
 /** A client of the stream that keeps what it was told. */
 
 import { WebSocket, type ClientOptions } from 'ws';
+import { inTime } from './reached.ts';
 
 /** A message of the server. */
 export type Told = Record<string, unknown> & { readonly type: string };
+
+/** How a connection ended. */
+interface Closed {
+  readonly code: number;
+  readonly reason: string;
+}
 
 /** One connection. */
 export class StreamClient {
   readonly ws: WebSocket;
   readonly told: Told[] = [];
   readonly pings: number[] = [];
-  /** Code and reason of the close; 1006 when the connection broke. */
-  readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
+  readonly #closed: Promise<Closed>;
   readonly #listeners = new Set<() => void>();
 
   constructor(
@@ -29,12 +35,17 @@ export class StreamClient {
       for (const listener of this.#listeners) listener();
     });
     this.ws.on('error', () => {});
-    this.closed = new Promise((resolve) => {
+    this.#closed = new Promise((resolve) => {
       this.ws.once('close', (code, reason) => {
         resolve({ code, reason: String(reason) });
         for (const listener of this.#listeners) listener();
       });
     });
+  }
+
+  /** Code and reason of the close; 1006 when the connection broke. */
+  get closed(): Promise<Closed> {
+    return inTime(this.#closed, () => `still open after ${JSON.stringify(this.told)}`);
   }
 
   /** Resolves when the handshake is answered with 101. */
@@ -57,7 +68,7 @@ export class StreamClient {
 
   /** Resolves once the condition holds after something arrived. */
   until(isReached: () => boolean): Promise<void> {
-    return new Promise((resolve, reject) => {
+    const coming = new Promise<void>((resolve, reject) => {
       const look = (): void => {
         const isOver = this.ws.readyState === WebSocket.CLOSED;
         if (!isReached() && !isOver) return;
@@ -68,5 +79,6 @@ export class StreamClient {
       this.#listeners.add(look);
       look();
     });
+    return inTime(coming, () => `only came: ${JSON.stringify(this.told).slice(-1_000)}`);
   }
 }
