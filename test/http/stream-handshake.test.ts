@@ -182,6 +182,8 @@ test('[WS-1] resets at any time are harmless: while the caller is asked for, and
     if (end === 'reset') socket.resetAndDestroy();
     else socket.destroy();
     await gone;
+    // Long enough for the server to notice.
+    await new Promise((resolve) => setTimeout(resolve, 20));
     for (const go of waiting.splice(0)) go();
     await reached(() => world.admission.open === 0 && world.streams.size === 0);
   }

@@ -255,7 +255,7 @@ describe('[WS-13] a reader that is slower than what it is sent', () => {
       for (; sink.ready; sent += 1) sink.change(frame(`t${sent}`, 5_000));
       assert.ok(sink.buffered_bytes > 5_000, 'nothing leaves before the end of the piece');
       sink.uncork?.();
-      await until(() => world.live.last().resumed === piece);
+      await reached(() => world.live.last().resumed === piece);
     }
     await client.until(() => client.told.filter(({ type }) => type === 'change').length === sent);
   });

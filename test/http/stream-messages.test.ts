@@ -138,6 +138,9 @@ test('[WS-7] several scopes need a choice: by the message, or by the header', as
   await chosen.opened();
   chosen.send(SUBSCRIBE);
   assert.equal((await ended(chosen)).code, 'scope_forbidden');
+  const far = await world.connect({ headers }).opened();
+  far.send({ ...SUBSCRIBE, token: 'ann.s2,sü' });
+  assert.equal((await far.heard('subscribed'))['scope_id'], 'sü');
   const fits = world.connect({
     headers: { ...headers, 'sync-scope': 's1', authorization: 'Bearer s1,s2' },
   });
@@ -198,6 +201,32 @@ test('[WS-8] a new token on the open connection replaces the time of the old one
   assert.deepEqual([end.close, factsOf(end.last)], [4401, 'token_expired']);
 });
 
+test('[WS-8] later the caller is asked for by the newest token', async (t) => {
+  let isOldRefused = false;
+  const world = await startStream(t, {
+    access: {
+      authenticate: (authorization, request) =>
+        TOKENS.authenticate(
+          isOldRefused && authorization === 'Bearer ann.s1' ? 'Bearer bad' : authorization,
+          request,
+        ),
+    },
+  });
+  const [old, fresh] = [await world.connectAs('ann.s1'), await world.connectAs('ann.s1')];
+  for (const client of [old, fresh]) {
+    client.send(SUBSCRIBE);
+    await client.heard('caught_up');
+  }
+  fresh.send({ type: 'auth', token: 'ann.s1,s2' });
+  fresh.send({ type: 'ping' });
+  await fresh.heard('pong');
+  isOldRefused = true;
+  world.pass(60_000);
+  assert.equal((await ended(old)).close, 4401);
+  fresh.send({ type: 'ping' });
+  await fresh.until(() => fresh.told.filter(({ type }) => type === 'pong').length === 2);
+});
+
 test('[WS-8] a token of somebody else, without the scope, or a bad one ends the connection', async (t) => {
   const world = await startStream(t);
   const cases = [
@@ -229,6 +258,7 @@ test('[WS-10] a permission that is lost ends the connection within a minute', as
   const lost: {
     token?: boolean;
     actor?: boolean;
+    scopes?: boolean;
     scope?: boolean;
     collection?: boolean;
     keys?: boolean;
@@ -241,6 +271,7 @@ test('[WS-10] a permission that is lost ends the connection within a minute', as
           lost.token ? 'Bearer bad' : authorization,
           request,
         );
+        if (lost.scopes) throw new SyncError('scope_missing');
         if (lost.actor) return { ...identity, actor_id: 'bob' };
         return lost.scope ? { ...identity, scope_ids: ['other'] } : identity;
       },
@@ -257,6 +288,7 @@ test('[WS-10] a permission that is lost ends the connection within a minute', as
   const cases = [
     ['token', 4401],
     ['actor', 4401],
+    ['scopes', 4403],
     ['scope', 4403],
     ['collection', 4403],
   ] as const;
