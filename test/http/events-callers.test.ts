@@ -8,6 +8,7 @@ import { eventsWorld, refusal, seen, TOKEN } from './support/events-world.ts';
 import { fakeApp } from './support/fake-app.ts';
 import { FakeLive, versionOf } from './support/fake-live.ts';
 import { HandClock } from './support/hand-clock.ts';
+import { inTime } from './support/reached.ts';
 
 describe('[SE-8] places', () => {
   test('[SE-8] a fifth stream of an actor is 429, in whatever scope; a freed place is free', async () => {
@@ -47,7 +48,7 @@ describe('[SE-10] whether the caller may still read', () => {
     await clock.pass(29_000);
     assert.equal(sub.closed, false);
     await clock.pass(1_000);
-    const last = seen(response, await reading).at(-1);
+    const last = seen(response, await inTime(reading, () => 'the stream goes on')).at(-1);
     assert.equal(clock.sleepers, 0, 'a visit that ends the last stream ends the visits');
     assert.equal(last?.event, 'error');
     assert.deepEqual(
@@ -96,11 +97,27 @@ describe('[SE-10] whether the caller may still read', () => {
       await clock.pass(58_000);
       assert.equal(sub.closed, false);
       await clock.pass(4_000);
-      const last = seen(response, await reading).at(-1);
+      const last = seen(response, await inTime(reading, () => 'the stream goes on')).at(-1);
       assert.deepEqual([last?.event, last?.data?.['code']], ['error', expected]);
       assert.equal(sub.closed, true);
     });
   }
+  test('[SE-10] a check that finds a later end counts from then on', async () => {
+    const clock = new HandClock();
+    let expires_ms = clock.now() + 90_000;
+    const authenticate = async () => ({ actor_id: 'ann', scope_ids: ['s1'], expires_ms });
+    const { open } = eventsWorld({ access: { authenticate, authorize: () => true }, clock });
+    const { response, body, sub } = await open();
+    const reading = body.rest();
+    expires_ms += 60_000;
+    await clock.pass(100_000);
+    assert.equal(sub.closed, false);
+    await clock.pass(55_000);
+    assert.equal(
+      seen(response, await inTime(reading, () => 'the stream goes on')).at(-1)?.event,
+      'error',
+    );
+  });
   test('[SE-10] a check that cannot be made leaves the stream open', async () => {
     const clock = new HandClock();
     let broken = false;

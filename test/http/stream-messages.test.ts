@@ -201,32 +201,6 @@ test('[WS-8] a new token on the open connection replaces the time of the old one
   assert.deepEqual([end.close, factsOf(end.last)], [4401, 'token_expired']);
 });
 
-test('[WS-8] later the caller is asked for by the newest token', async (t) => {
-  let isOldRefused = false;
-  const world = await startStream(t, {
-    access: {
-      authenticate: (authorization, request) =>
-        TOKENS.authenticate(
-          isOldRefused && authorization === 'Bearer ann.s1' ? 'Bearer bad' : authorization,
-          request,
-        ),
-    },
-  });
-  const [old, fresh] = [await world.connectAs('ann.s1'), await world.connectAs('ann.s1')];
-  for (const client of [old, fresh]) {
-    client.send(SUBSCRIBE);
-    await client.heard('caught_up');
-  }
-  fresh.send({ type: 'auth', token: 'ann.s1,s2' });
-  fresh.send({ type: 'ping' });
-  await fresh.heard('pong');
-  isOldRefused = true;
-  world.pass(60_000);
-  assert.equal((await ended(old)).close, 4401);
-  fresh.send({ type: 'ping' });
-  await fresh.until(() => fresh.told.filter(({ type }) => type === 'pong').length === 2);
-});
-
 test('[WS-8] a token of somebody else, without the scope, or a bad one ends the connection', async (t) => {
   const world = await startStream(t);
   const cases = [

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { StreamChange, StreamSubscribed } from '../../src/protocol/stream.ts';
 import { HEAD } from './support/fake-app.ts';
+import { openRaw, parseRaw, sendRaw } from './support/raw-socket.ts';
 import { FIRST, frame } from './support/scripted-live.ts';
+import { inTime, reached } from './support/reached.ts';
 import { startStream } from './support/stream-world.ts';
 
+const HANDSHAKE =
+  'GET /sync/stream HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
 const SUBSCRIBE = { type: 'subscribe', since: FIRST };
 
 test('[WS-4] a token in the first message: subscribed, rows, caught up, live', async (t) => {
@@ -99,11 +103,47 @@ test('[WS-12] what does not answer the close is cut after the grace', async (t) 
   const world = await startStream(t);
   const client = await world.connectAs();
   client.ws.pause();
-  await world.server.close(50);
+  await inTime(world.server.close(50), () => 'not cut');
   assert.deepEqual(
     world.closed.map(({ close_code }) => close_code),
     [1006],
   );
   client.ws.resume();
   await once(client.ws, 'close');
+});
+
+/** A server whose access answers when it is told to; `asked` says for how many. */
+async function startSlow(t: TestContext) {
+  const waiting: (() => void)[] = [];
+  const world = await startStream(t, {
+    access: {
+      authenticate: () =>
+        new Promise((resolve) => {
+          waiting.push(() => resolve({ actor_id: 'ann', scope_ids: ['s1'] }));
+        }),
+    },
+  });
+  return { world, waiting };
+}
+
+test('[WS-12] who is being asked for when the server stops is answered 503, and later ones at once', async (t) => {
+  const { world, waiting } = await startSlow(t);
+  const early = sendRaw(world.port, HANDSHAKE);
+  await reached(() => waiting.length === 1);
+  world.streams.stop();
+  const late = sendRaw(world.port, HANDSHAKE);
+  assert.equal(parseRaw(await inTime(late, () => 'asked although it stops')).status, 503);
+  waiting[0]?.();
+  assert.equal(parseRaw(await early).status, 503);
+  assert.equal(waiting.length, 1);
+  assert.equal(world.admission.open, 0);
+});
+
+test('[WS-12] who is being asked for is cut after the grace', async (t) => {
+  const { world, waiting } = await startSlow(t);
+  const raw = openRaw(world.port);
+  raw.socket.write(HANDSHAKE);
+  await reached(() => waiting.length === 1);
+  await inTime(world.server.close(50), () => 'not cut');
+  await raw.closed;
 });

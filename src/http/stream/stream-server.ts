@@ -116,7 +116,10 @@ export class StreamServer implements UpgradeTaker {
 
   /** Cuts what did not close. */
   terminate(): void {
-    for (const socket of this.#arriving.keys()) socket.destroy();
+    for (const [socket, { giveUp }] of this.#arriving) {
+      socket.destroy();
+      giveUp();
+    }
     for (const one of this.#connections) one.terminate();
   }
 
