@@ -146,4 +146,5 @@ test('[WS-12] who is being asked for is cut after the grace', async (t) => {
   await reached(() => waiting.length === 1);
   await inTime(world.server.close(50), () => 'not cut');
   await raw.closed;
+  await reached(() => world.admission.open === 0);
 });
