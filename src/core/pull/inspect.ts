@@ -118,6 +118,8 @@ async function* allTurns(
     waiting = broken;
     if (!options.follow) return;
     if (broken) await clock.sleep(POLL_EVERY_MS, signal);
+    // Waiting is over at once then: a database that is gone would be asked for ever.
+    if (signal.aborted) return;
     await turns.next();
   }
 }

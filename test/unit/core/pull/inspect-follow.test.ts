@@ -20,6 +20,10 @@ class Sleeps implements Clock {
 
   sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
     new Promise((resolve) => {
+      if (signal?.aborted === true) {
+        resolve();
+        return;
+      }
       const end = () => {
         this.#open.delete(one);
         resolve();
@@ -208,4 +212,24 @@ test('[IN-5] an inspection that is stopped does not wait for a read that hangs',
   at.store.hang = true;
   at.tell('a', 1);
   await at.end();
+});
+
+test('[IN-5] a database that is gone is not asked for again once the inspection was stopped', async () => {
+  const at = new Following();
+  at.store.add('a', 1);
+  assert.equal(await at.next(), 'a1');
+  let asked = 0;
+  Object.defineProperty(at.store, 'fault', {
+    get() {
+      asked += 1;
+      if (asked > 50) throw new Error('asked for ever');
+      return new StoreError('unavailable', 'gone');
+    },
+  });
+  at.store.add('a', 2);
+  at.tell('a', 1);
+  assert.equal(await at.next(), 'waiting');
+  await at.end();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(asked <= 5, `asked ${asked} times`);
 });
