@@ -108,8 +108,8 @@ function parseValue(text: string): unknown {
 async function verify({ output }: Invocation, config: Config, token: string): Promise<ExitCode> {
   const access = await createAccess(config);
   try {
-    const identity = await access.authenticate(`Bearer ${token}`);
-    await output.jsonLine({ valid: true, ...identity });
+    const { actor_id, scope_ids } = await access.authenticate(`Bearer ${token}`);
+    await output.jsonLine({ valid: true, actor_id, scope_ids });
     return EXIT.ok;
   } catch (error) {
     const { code, details } = error as { code?: string; details?: { reason?: string } };
