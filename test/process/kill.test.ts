@@ -22,7 +22,7 @@ const KILLS = 25;
 const SIDE_BY_SIDE = 5;
 const CALLERS = 32;
 const SCOPES = ['north', 'south'] as const;
-/** Longest time from the start of a process to its first accepted push in the slower scope, ms. */
+/** Longest time from when a process listens to its first accepted push in the slower scope, ms. */
 const WRITABLE_MS = 10_000;
 /** A kill comes at a random moment up to this long after the first answers, ms. */
 const KILL_WITHIN_MS = 300;
@@ -32,15 +32,15 @@ interface KillReport {
   readonly rows: number;
   readonly repeated: number;
   readonly duplicates: number;
-  /** Times from the start of each process to its first accepted push in the slower scope, ms. */
+  /** Times from when each process listened to its first accepted push in the slower scope, ms. */
   readonly writable_ms: readonly number[];
 }
 
 describe('embedded: kill -9', () => {
   test('[PU-7] [PR-3] 25 kills of serve: acknowledged pushes are there once, the chain holds (invariants 1, 2, 3, 7, 9, 25)', async (t) => {
     const random = randomOf(t);
-    const report = await killRepeatedly(t, embeddedPlace(t), { random, kills: KILLS });
-    check(t, [report]);
+    const judge = await killRepeatedly(t, embeddedPlace(t), { random, kills: KILLS });
+    check(t, [await judge()]);
   });
 });
 
@@ -48,13 +48,15 @@ describe('mongo: kill -9', { skip: !HAS_MONGODB }, () => {
   test('[PU-16] [PR-4] 25 kills of serve: no scope stays blocked, nothing is lost or doubled (invariants 1, 2, 3, 7, 9, 25)', async (t) => {
     const mongo = await PrivateMongo.start(t);
     const random = randomOf(t);
-    const reports = await Promise.all(
+    const judges = await Promise.all(
       Array.from({ length: SIDE_BY_SIDE }, async () => {
         const place = await mongoPlace(t, mongo);
         const options = { random: seeded(random.int(0, 2 ** 31)), kills: KILLS / SIDE_BY_SIDE };
         return killRepeatedly(t, place, options);
       }),
     );
+    const reports: KillReport[] = [];
+    for (const judge of judges) reports.push(await judge());
     check(t, reports);
   });
 
@@ -115,11 +117,12 @@ async function begin(
   };
 }
 
+/** Gives how to look at what came of it: later, because a look is work for a database that others share. */
 async function killRepeatedly(
   t: TestContext,
   place: StorePlace,
   { random, kills }: { random: Seeded; kills: number },
-): Promise<KillReport> {
+): Promise<() => Promise<KillReport>> {
   const run = await begin(t, place, random);
   const writable_ms: number[] = [];
   for (let kill = 0; kill < kills; kill += 1) {
@@ -129,16 +132,22 @@ async function killRepeatedly(
     const started = performance.now();
     const first = run.callers.answersEverywhere();
     await run.restart();
+    const listening = performance.now();
     await first;
-    const ms = Math.round(performance.now() - started);
-    assert.ok(ms <= WRITABLE_MS, `a scope was blocked for ${ms} ms after kill ${kill + 1}`);
+    const ms = Math.round(performance.now() - listening);
+    const start_ms = Math.round(listening - started);
+    const when = `after kill ${kill + 1}, whose server listened again after ${start_ms} ms`;
+    assert.ok(ms <= WRITABLE_MS, `a scope was blocked for ${ms} ms ${when}`);
     writable_ms.push(ms);
   }
   await run.callers.finish();
   await run.server.stop();
   const duplicates = run.callers.answered.filter(({ duplicate }) => duplicate).length;
   const { repeated } = run.callers;
-  return { rows: await judge(t, place, run.callers), repeated, duplicates, writable_ms };
+  return async () => ({
+    rows: await judge(t, place, run.callers),
+    ...{ repeated, duplicates, writable_ms },
+  });
 }
 
 /** Looks at the store itself. Returns the number of rows. */
@@ -161,7 +170,7 @@ function check(t: TestContext, reports: readonly KillReport[]): void {
   const writable = reports.flatMap((one) => one.writable_ms).sort((a, b) => a - b);
   const duplicates = reports.reduce((sum, one) => sum + one.duplicates, 0);
   t.diagnostic(`${writable.length} kills, ${duplicates} repeats of stored pushes`);
-  t.diagnostic(`first accepted push after ${writable[0]} to ${writable.at(-1)} ms`);
+  t.diagnostic(`first accepted push ${writable[0]} to ${writable.at(-1)} ms after listening`);
   assert.equal(writable.length, KILLS);
   assert.ok(duplicates > 0, 'no kill fell between a commit and its answer: kill more often');
 }
