@@ -4,10 +4,16 @@ import type { RequestContext } from '../../core/context.ts';
 import { SyncError } from '../../protocol/errors.ts';
 import type { Exchange } from '../exchange.ts';
 import { EVENT_RECHECK_MS } from '../http-limits.ts';
+import { checkFollows } from '../middleware/authenticate.ts';
 import type { AppOptions } from '../route.ts';
 
 /** Codes that say no; whatever else goes wrong leaves the stream as it is, and is asked again. */
-const REFUSALS: readonly string[] = ['authentication_failed', 'scope_missing', 'scope_forbidden'];
+const REFUSALS: readonly string[] = [
+  'authentication_failed',
+  'scope_missing',
+  'scope_forbidden',
+  'collection_forbidden',
+];
 
 /** Who opened the stream, and what was permitted then. */
 export interface WatchedCaller {
@@ -49,9 +55,6 @@ export class CallerWatch {
       await this.#check();
     } catch (error) {
       if (error instanceof SyncError && REFUSALS.includes(error.code)) this.#refuse(error);
-      else if (error instanceof SyncError && error.code === 'collection_forbidden') {
-        this.#refuse(error);
-      }
     }
     this.#next_check = this.#options.clock.monotonic() + EVENT_RECHECK_MS;
   }
@@ -62,13 +65,8 @@ export class CallerWatch {
     const { request } = exchange;
     const authorization = request.headers.get('authorization') ?? undefined;
     const identity = await access.authenticate(authorization, request);
-    const same = identity.actor_id === context.identity.actor_id;
-    if (!same || !identity.scope_ids.includes(context.scope_id)) {
-      throw new SyncError('scope_forbidden');
-    }
-    if (!collections.every((name) => access.authorize(identity, name, 'stream'))) {
-      throw new SyncError('collection_forbidden');
-    }
+    if (identity.actor_id !== context.identity.actor_id) throw new SyncError('scope_forbidden');
+    checkFollows(access, identity, { scope_id: context.scope_id, collections });
     this.#expires_ms = identity.expires_ms ?? Number.POSITIVE_INFINITY;
   }
 }

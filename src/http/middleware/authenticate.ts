@@ -30,7 +30,8 @@ export async function authenticate(
   };
 }
 
-function chooseScope(identity: Identity, wanted: string | null): string {
+/** The scope of a request whose header names one, or none: then there must be only one. Throws 403. */
+export function chooseScope(identity: Identity, wanted: string | null): string {
   const { scope_ids } = identity;
   if (wanted === null) {
     const [only] = scope_ids;
@@ -41,4 +42,15 @@ function chooseScope(identity: Identity, wanted: string | null): string {
   const held = scope_ids.find((id) => id === wanted || encodeURIComponent(id) === wanted);
   if (held === undefined) throw new SyncError('scope_forbidden');
   return held;
+}
+
+/** Throws 403 when the caller may not follow this scope or one of the collections (any more). */
+export function checkFollows(
+  access: Pick<Access, 'authorize'>,
+  identity: Identity,
+  followed: { readonly scope_id: string; readonly collections: readonly string[] },
+): void {
+  if (!identity.scope_ids.includes(followed.scope_id)) throw new SyncError('scope_forbidden');
+  const may = (name: string) => access.authorize(identity, name, 'stream');
+  if (!followed.collections.every(may)) throw new SyncError('collection_forbidden');
 }

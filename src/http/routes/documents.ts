@@ -7,6 +7,7 @@ import { type Exchange, type HeaderMap, reply } from '../exchange.ts';
 import { openApiDocument } from '../openapi.ts';
 import { isKnown } from '../middleware/if-none-match.ts';
 import { type AppOptions, type PublicRoute, type Route, servedRoutes } from '../route.ts';
+import type { DescribedAnswer } from '../route-description.ts';
 
 /** GET /openapi.json. The table is asked for when the first request comes: it holds this route. */
 export function openApiRoute(routes: () => readonly Route[]): PublicRoute {
@@ -36,6 +37,17 @@ export function openApiRoute(routes: () => readonly Route[]): PublicRoute {
   };
 }
 
+/** Of a page that callers keep. */
+const PAGE_ANSWERS: readonly DescribedAnswer[] = [
+  {
+    status: 200,
+    text: 'The page',
+    type: 'text/html',
+    headers: ['ETag', 'Content-Security-Policy'],
+  },
+  { status: 304, text: 'The caller has it', headers: ['ETag'] },
+];
+
 /** GET /docs: the document as a page without scripts and without a request to anywhere. */
 export function docsRoute(routes: () => readonly Route[]): PublicRoute {
   const page = oncePerApp((options) => docsPage(openApiDocument(servedRoutes(routes(), options))));
@@ -48,15 +60,7 @@ export function docsRoute(routes: () => readonly Route[]): PublicRoute {
       tag: 'Operations',
       summary: 'This description as a page',
       text: 'One HTML page that works without internet and without scripts.',
-      answers: [
-        {
-          status: 200,
-          text: 'The page',
-          type: 'text/html',
-          headers: ['ETag', 'Content-Security-Policy'],
-        },
-        { status: 304, text: 'The caller has it', headers: ['ETag'] },
-      ],
+      answers: PAGE_ANSWERS,
       errors: [],
     },
     handle: (exchange, options) =>
@@ -81,15 +85,7 @@ export const consoleRoute: PublicRoute = {
     tag: 'Operations',
     summary: 'Live changes in a browser',
     text: 'One HTML page that works without internet. It asks for a token and shows with it what that token may see: `/sync/events`, `/sync/subscribers` and `/sync/status`.',
-    answers: [
-      {
-        status: 200,
-        text: 'The page',
-        type: 'text/html',
-        headers: ['ETag', 'Content-Security-Policy'],
-      },
-      { status: 304, text: 'The caller has it', headers: ['ETag'] },
-    ],
+    answers: PAGE_ANSWERS,
     errors: [],
   },
   handle: (exchange, options) =>

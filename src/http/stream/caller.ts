@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Access, AskedRequest, Identity } from '../../core/ports/access.ts';
 import { SyncError } from '../../protocol/errors.ts';
 import { HEADER_EPOCH, HEADER_SCOPE } from '../../protocol/pure/headers.ts';
+import { checkFollows, chooseScope } from '../middleware/authenticate.ts';
 
 /** What access is asked of: the headers of the handshake, with the newest token. */
 export class Caller {
@@ -81,29 +82,20 @@ export class Caller {
 
   /** The scope to work in [WS-7]. Throws 403. */
   chooseScope(wanted: string | undefined): string {
-    const held = this.#identity?.scope_ids ?? [];
-    const named = wanted ?? this.#rest.scope;
-    if (named === undefined) {
-      const [only] = held;
-      if (only === undefined) throw new SyncError('scope_missing');
-      if (held.length > 1) throw new SyncError('scope_ambiguous');
-      return only;
-    }
-    const found = held.find(
-      (id) => id === named || (wanted === undefined && encodeURIComponent(id) === named),
-    );
-    if (found === undefined) throw new SyncError('scope_forbidden');
-    return found;
+    const identity = this.#known();
+    if (wanted === undefined) return chooseScope(identity, this.#rest.scope ?? null);
+    if (!identity.scope_ids.includes(wanted)) throw new SyncError('scope_forbidden');
+    return wanted;
   }
 
   /** Throws 403 when the caller may not follow this scope or one of the collections any more. */
   checkStill(scope_id: string, collections: readonly string[]): void {
-    const identity = this.#identity;
-    if (identity === undefined || !identity.scope_ids.includes(scope_id)) {
-      throw new SyncError('scope_forbidden');
-    }
-    const lost = collections.find((name) => !this.#access.authorize(identity, name, 'stream'));
-    if (lost !== undefined) throw new SyncError('collection_forbidden');
+    checkFollows(this.#access, this.#known(), { scope_id, collections });
+  }
+
+  #known(): Identity {
+    if (this.#identity === undefined) throw new SyncError('scope_missing');
+    return this.#identity;
   }
 
   #ask(authorization: string | undefined): Promise<Identity> {
