@@ -34,7 +34,8 @@ const USER = { name: 'sync', password: 'sync-test-password' };
  * @returns {Promise<import('./mongodb.mjs').StartedMongo>}
  */
 export async function startMongo(options = {}) {
-  const wanted = Object.values(options).some((value) => value !== undefined && value !== false);
+  const { stallFolder: _stallFolder, ...demands } = options;
+  const wanted = Object.values(demands).some((value) => value !== undefined && value !== false);
   const fromEnvironment = process.env.MONGODB_URI;
   if (fromEnvironment && !wanted) {
     return { uri: fromEnvironment, kind: 'MONGODB_URI', stop: async () => {} };
@@ -57,8 +58,9 @@ async function startSecantus(options) {
     startOnFreePort(options, (port) => ({
       command,
       args: [...args, ...secantusArguments({ ...options, auth }, port, folder.path)],
-      env,
+      env: { ...env, ...stallFile(options, port) },
       ...folder,
+      watched: options.stallFolder !== undefined,
     }));
   if (options.auth) {
     const open = await start(false);
@@ -69,6 +71,13 @@ async function startSecantus(options) {
   const login = options.auth ? `${USER.name}:${USER.password}@` : '';
   const query = options.standalone ? '' : '?replicaSet=secantus';
   return started(kind, server, `mongodb://${login}127.0.0.1:${server.port}/${query}`);
+}
+
+/** Where the server writes what its threads do when it is asked during a standstill. */
+function stallFile({ stallFolder }, port) {
+  return stallFolder === undefined
+    ? {}
+    : { SYNC_TEST_STALL: path.join(stallFolder, `${port}.txt`) };
 }
 
 function secantusArguments(options, port, folder) {
@@ -141,15 +150,7 @@ async function freePort() {
 }
 
 /** Ends the server when our end of its pipe closes, which also happens when we are killed. */
-const WATCHER = `
-const { rmSync } = require('node:fs');
-const [pid, folder] = process.argv.slice(1);
-process.stdin.resume();
-process.stdin.on('end', () => {
-  try { process.kill(Number(pid), 'SIGKILL'); } catch {}
-  if (folder) setTimeout(() => rmSync(folder, { recursive: true, force: true }), 500);
-});
-`;
+const WATCHER = fileURLToPath(new URL('./lib/mongodb-watcher.mjs', import.meta.url));
 
 class Server {
   #child;
@@ -180,10 +181,11 @@ class Server {
       stream.unref();
     }
     this.#child.unref();
-    this.#watcher = spawn(process.execPath, ['-e', WATCHER, String(this.pid), this.#folder], {
-      stdio: ['pipe', 'ignore', 'ignore'],
-      detached: true,
-    });
+    this.#watcher = spawn(
+      process.execPath,
+      [WATCHER, String(this.pid), this.#folder, description.watched ? addressOf(port) : ''],
+      { stdio: ['pipe', 'ignore', 'ignore'], detached: true },
+    );
     this.#watcher.unref();
     this.#watcher.stdin.unref();
   }
@@ -219,8 +221,12 @@ function pause(ms) {
   return new Promise((resolve) => setTimeout(() => resolve(false), ms));
 }
 
+function addressOf(port) {
+  return `mongodb://127.0.0.1:${port}/?directConnection=true`;
+}
+
 function directClient(port) {
-  return new MongoClient(`mongodb://127.0.0.1:${port}/?directConnection=true`, {
+  return new MongoClient(addressOf(port), {
     serverSelectionTimeoutMS: 1_000,
     connectTimeoutMS: 1_000,
   });

@@ -6,6 +6,7 @@
  */
 
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { buildDeclarations, buildJavaScript } from './build.mjs';
 import { runChecks } from './check.mjs';
@@ -25,6 +26,7 @@ import { installNode } from './lib/node-versions.mjs';
 import { inRoot } from './lib/paths.mjs';
 import { bundleName, runLane } from './lib/run-lane.mjs';
 import { killRunning } from './lib/run-process.mjs';
+import { stallReports } from './lib/stalls.mjs';
 import { Tally } from './lib/tally.mjs';
 
 /** Lanes that are no folders of tests. */
@@ -42,13 +44,15 @@ const { values: flags, positionals } = parseArgs({
 
 const outdir = inRoot('build', `test-${process.pid}`);
 const coverageDir = `${outdir}/coverage`;
+/** What servers that stood still said. */
+const stalls = `${outdir}/stalls`;
 const tally = new Tally();
+/** What the tests use, found once. */
 let mongodb;
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.once(signal, async () => {
+  process.once(signal, () => {
     killRunning();
-    await mongodb?.stop();
     cleanUp();
     process.exit(130);
   });
@@ -57,7 +61,6 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 try {
   await main();
 } finally {
-  await mongodb?.stop();
   cleanUp();
 }
 
@@ -70,6 +73,7 @@ async function main() {
     if (wants('node')) await otherNodes(plan);
     if (wants('coverage') && whole()) tally.add('coverage', await coverageGate(coverageDir));
   }
+  for (const stall of stallReports(stalls)) process.stdout.write(`  ${stall}\n`);
   process.exitCode = tally.print() ? 0 : 1;
 }
 
@@ -174,15 +178,23 @@ async function runFiles(lane, files, options = {}) {
   });
 }
 
-/** One server for all lanes, started when the first lane asks for it. */
+/** The deployment that MONGODB_URI names, or a server for each test file that wants one. */
 async function laneEnvironment(lane) {
   if (lane.mongodb === 'none' || flags['no-mongodb']) return { SYNC_TEST_MONGODB_URI: '' };
   if (mongodb === undefined) {
     const { startMongo } = await import('./mongodb.mjs');
     mongodb = await startMongo();
     process.stdout.write(`MongoDB of the tests: ${mongodb.kind}\n`);
+    await mongodb.stop();
   }
-  return { SYNC_TEST_MONGODB_URI: mongodb.uri };
+  if (mongodb.pid === undefined) return { SYNC_TEST_MONGODB_URI: mongodb.uri };
+  mkdirSync(stalls, { recursive: true });
+  const preload = pathToFileURL(inRoot('scripts/lib/mongodb-of-file.mjs')).href;
+  return {
+    SYNC_TEST_MONGODB: 'own',
+    SYNC_TEST_STALLS: stalls,
+    NODE_OPTIONS: `--import=${preload}`,
+  };
 }
 
 /** The same bundles on newer versions of Node, whose built-in SQLite the store then uses. */

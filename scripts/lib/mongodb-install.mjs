@@ -18,7 +18,15 @@ const VERSION = '0.7.0b3';
 const PYTHONS = ['python3', 'python3.10', 'python3.11', 'python3.12', 'python3.13'];
 const PYTHON_VERSIONS = ['3.10', '3.11', '3.12', '3.13'];
 const INSTALL_LIMIT_MS = 600_000;
-const START = 'import sys; from secantus.cli import main; sys.exit(main())';
+/** SIGUSR1 makes a server with SYNC_TEST_STALL write the stacks of its threads into that file. */
+const START = `
+import os, sys
+if os.environ.get('SYNC_TEST_STALL'):
+    import faulthandler, signal
+    faulthandler.register(signal.SIGUSR1, file=open(os.environ['SYNC_TEST_STALL'], 'w'), all_threads=True)
+from secantus.cli import main
+sys.exit(main())
+`;
 
 /** Absolute path of a program on the PATH, or undefined. */
 export function findOnPath(name) {

@@ -9,6 +9,9 @@ import path from 'node:path';
 import { inspect } from 'node:util';
 
 const OUTPUT_LINES_KEPT = 40;
+const SAVE_EVERY_MS = 1_000;
+/** Of a failure in the closing list. */
+const REASON_LENGTH = 160;
 /** What node:test says about itself at the end; everything else was said by a test. */
 const RUNNER_COUNT = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/;
 /** Stack lines of node:test itself; they say nothing about the failure. */
@@ -17,22 +20,41 @@ const RUNNER_FRAMES =
 
 /** Consumes node:test's events and yields the text to print. */
 export default async function* report(source) {
-  const counts = { passed: 0, failed: 0, skipped: 0, slowest: [], titles: [], empty_files: [] };
+  const counts = {
+    ...{ passed: 0, failed: 0, skipped: 0 },
+    ...{ slowest: [], titles: [], empty_files: [], failures: [], last_started: '' },
+  };
   const names = new Map();
   const output = new Map();
   for await (const { type, data } of source) {
-    if (type === 'test:start') titlesOf(names, data.file)[data.nesting] = data.name;
-    else if (type === 'test:stdout' || type === 'test:stderr') keep(output, data);
+    if (type === 'test:start') {
+      titlesOf(names, data.file)[data.nesting] = data.name;
+      counts.last_started = `${path.basename(data.file ?? '')}: ${titleOf(names, data)}`;
+      saveNowAndThen(counts);
+    }
+    if (type === 'test:stdout' || type === 'test:stderr') keep(output, data);
     else if (type === 'test:diagnostic' && !RUNNER_COUNT.test(data.message))
       yield `  · ${data.message}\n`;
     else if (type === 'test:pass') count(counts, data, titleOf(names, data));
     else if (type === 'test:fail')
       yield* failure(counts, data, { title: titleOf(names, data), output });
   }
-  counts.slowest = counts.slowest.sort((a, b) => b.ms - a.ms).slice(0, 3);
-  if (process.env.SYNC_TEST_SUMMARY) {
-    writeFileSync(process.env.SYNC_TEST_SUMMARY, JSON.stringify(counts));
-  }
+  save(counts);
+}
+
+let saved_at = 0;
+
+/** A lane that is stopped leaves the counts of its last second. */
+function saveNowAndThen(counts) {
+  if (performance.now() - saved_at < SAVE_EVERY_MS) return;
+  saved_at = performance.now();
+  save(counts);
+}
+
+function save(counts) {
+  if (!process.env.SYNC_TEST_SUMMARY) return;
+  const slowest = counts.slowest.sort((a, b) => b.ms - a.ms).slice(0, 3);
+  writeFileSync(process.env.SYNC_TEST_SUMMARY, JSON.stringify({ ...counts, slowest }));
 }
 
 function count(counts, data, title) {
@@ -55,6 +77,7 @@ function* failure(counts, data, { title, output }) {
   // A suite or parent fails because something inside failed; that was reported already.
   if (error?.failureType === 'subtestsFailed') return;
   counts.failed += 1;
+  counts.failures.push(`${title}: ${describe(error).slice(0, REASON_LENGTH).split('\n')[0]}`);
   yield `\n✗ ${title}\n`;
   yield `  at ${path.relative(process.cwd(), data.file ?? '')}:${data.line ?? '?'}\n`;
   yield `${indent(describe(error))}\n`;

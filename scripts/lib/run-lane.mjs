@@ -67,17 +67,22 @@ function readSummary(file) {
   try {
     return JSON.parse(readFileSync(file, 'utf8'));
   } catch {
-    return { passed: 0, failed: 0, skipped: 0, slowest: [], titles: [], empty_files: [] };
+    return {
+      ...{ passed: 0, failed: 0, skipped: 0 },
+      ...{ slowest: [], titles: [], empty_files: [], failures: [], last_started: '' },
+    };
   }
 }
 
 function verdict(lane, { summary, result }, options) {
   const faults = processFaults(lane, summary, result);
-  if (options.grep === undefined) faults.push(...emptinessFaults(lane, summary, options.env));
+  if (options.grep === undefined && !result.timedOut)
+    faults.push(...emptinessFaults(lane, summary, options.env));
   const slow = summary.slowest.filter((one) => one.ms > SLOW_MS);
   return {
     passed: summary.passed,
     failed: summary.failed + faults.length,
+    failures: [...summary.failures, ...faults],
     notes: [
       ...faults.map((fault) => `✗ ${lane.name} ${fault}`),
       ...slow.map((one) => `slow: ${(one.ms / 1000).toFixed(1)} s ${one.title}`),
@@ -86,7 +91,9 @@ function verdict(lane, { summary, result }, options) {
 }
 
 function processFaults(lane, summary, { timedOut, code, leftovers }) {
-  if (timedOut) return [`was stopped after ${lane.minutes} minutes`];
+  if (timedOut) {
+    return [`was stopped after ${lane.minutes} minutes; the last test: ${summary.last_started}`];
+  }
   const faults = [];
   if (summary.failed === 0 && code !== 0) faults.push(`ended with code ${code}`);
   if (leftovers) faults.push('left processes running (ended now)');
@@ -97,10 +104,11 @@ function processFaults(lane, summary, { timedOut, code, leftovers }) {
 function emptinessFaults(lane, summary, env) {
   const faults = summary.empty_files.map((file) => `${file} holds no test`);
   if (summary.passed + summary.failed === 0) faults.push('ran no test');
-  const excused = lane.mongodb !== 'none' && !env?.SYNC_TEST_MONGODB_URI;
+  const given = Boolean(env?.SYNC_TEST_MONGODB_URI || env?.SYNC_TEST_MONGODB);
+  const excused = lane.mongodb !== 'none' && !given;
   if (summary.skipped > 0 && !excused) faults.push(`skipped ${summary.skipped} tests`);
   const mongo = summary.titles.some((title) => /mongo/i.test(title));
-  if (lane.both_stores && env?.SYNC_TEST_MONGODB_URI && !mongo) {
+  if (lane.both_stores && given && !mongo) {
     faults.push('ran no test with "mongo" in its title, although a MongoDB was given');
   }
   return faults;

@@ -1,13 +1,17 @@
 /** Counts per lane and the closing report of a test run. */
 
+/** Most failures of the closing list; all stand where they happened. */
+const FAILURES_LISTED = 40;
+
 /** Collects lane results; `print` writes the table and returns whether everything passed. */
 export class Tally {
   #rows = [];
   #unproven = [];
 
   /** Adds a lane's counts. `notes` are printed below the table. */
-  add(name, { passed, failed, skipped = 0, seconds = 0, notes = [] }) {
-    this.#rows.push({ name, passed, failed, skipped, seconds, notes });
+  add(name, { passed, failed, skipped = 0, seconds = 0, notes = [], failures = notes }) {
+    const listed = failed > 0 ? failures : [];
+    this.#rows.push({ name, passed, failed, skipped, seconds, failures: listed });
     const line = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
     process.stdout.write(`— ${name}: ${line} (${seconds.toFixed(1)} s)\n`);
     for (const note of notes) process.stdout.write(`  ${note}\n`);
@@ -31,10 +35,21 @@ export class Tally {
     for (const { name, reason } of this.#unproven) {
       process.stdout.write(`${name.padEnd(14)} NOT PROVEN: ${reason}\n`);
     }
+    this.#printFailures();
     const passed = sum(this.#rows.map((row) => row.passed));
     const failed = sum(this.#rows.map((row) => row.failed));
     process.stdout.write(`${passed} passed, ${failed} failed\n`);
     return failed === 0 && passed > 0;
+  }
+
+  /** Once more at the end, where somebody looks first. */
+  #printFailures() {
+    const all = this.#rows.flatMap(({ name, failures }) =>
+      failures.map((one) => `${name}: ${one}`),
+    );
+    for (const one of all.slice(0, FAILURES_LISTED)) process.stdout.write(`✗ ${one}\n`);
+    const left = all.length - FAILURES_LISTED;
+    if (left > 0) process.stdout.write(`✗ and ${left} more\n`);
   }
 }
 
