@@ -12,8 +12,8 @@ export interface MongoOptions {
   auth?: boolean | undefined;
   standalone?: boolean | undefined;
   oplogMaxEntries?: number | undefined;
-  /** A folder where a server that stands still says what its threads do; no demand on the server. */
-  stallFolder?: string | undefined;
+  /** Where a server that stands still writes what its threads do; no demand on the server. */
+  stallFile?: string | undefined;
   /** A free one otherwise. */
   port?: number | undefined;
 }

@@ -34,7 +34,7 @@ const USER = { name: 'sync', password: 'sync-test-password' };
  * @returns {Promise<import('./mongodb.mjs').StartedMongo>}
  */
 export async function startMongo(options = {}) {
-  const { stallFolder: _stallFolder, ...demands } = options;
+  const { stallFile: _stallFile, ...demands } = options;
   const wanted = Object.values(demands).some((value) => value !== undefined && value !== false);
   const fromEnvironment = process.env.MONGODB_URI;
   if (fromEnvironment && !wanted) {
@@ -58,9 +58,9 @@ async function startSecantus(options) {
     startOnFreePort(options, (port) => ({
       command,
       args: [...args, ...secantusArguments({ ...options, auth }, port, folder.path)],
-      env: { ...env, ...stallFile(options, port) },
+      env: { ...env, SYNC_TEST_STALL: options.stallFile ?? '' },
       ...folder,
-      watched: options.stallFolder !== undefined,
+      watched: options.stallFile !== undefined,
     }));
   if (options.auth) {
     const open = await start(false);
@@ -73,17 +73,11 @@ async function startSecantus(options) {
   return started(kind, server, `mongodb://${login}127.0.0.1:${server.port}/${query}`);
 }
 
-/** Where the server writes what its threads do when it is asked during a standstill. */
-function stallFile({ stallFolder }, port) {
-  return stallFolder === undefined
-    ? {}
-    : { SYNC_TEST_STALL: path.join(stallFolder, `${port}.txt`) };
-}
-
+/** With 256 MB of cache its engine made every thread evict pages, for seconds and once for good. */
 function secantusArguments(options, port, folder) {
   return [
     ...['--host', '127.0.0.1', '--port', String(port), '--storage-path', folder],
-    ...['--log-level', 'ERROR', '--cache-size', '256M'],
+    ...['--log-level', 'ERROR', '--cache-size', '1G'],
     ...(options.syncOnCommit ? ['--sync-on-commit'] : []),
     ...(options.testCommands ? ['--enable-test-commands'] : []),
     ...(options.standalone ? ['--standalone'] : []),

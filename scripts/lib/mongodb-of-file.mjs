@@ -16,7 +16,8 @@ if (isMainThread && SYNC_TEST_MONGODB === 'own' && NODE_TEST_CONTEXT !== undefin
   delete process.env.NODE_OPTIONS;
   if (names(process.argv[1], 'SYNC_TEST_MONGODB_URI')) {
     const { startMongo } = await import('../mongodb.mjs');
-    const server = await startMongo({ stallFolder: process.env.SYNC_TEST_STALLS });
+    const name = `${path.basename(process.argv[1], '.js')}.txt`;
+    const server = await startMongo({ stallFile: path.join(process.env.SYNC_TEST_STALLS, name) });
     process.env.SYNC_TEST_MONGODB_URI = server.uri;
   }
 }

@@ -22,7 +22,7 @@ const RUNNER_FRAMES =
 export default async function* report(source) {
   const counts = {
     ...{ passed: 0, failed: 0, skipped: 0 },
-    ...{ slowest: [], titles: [], empty_files: [], failures: [], last_started: '' },
+    ...{ slowest: [], titles: [], empty_files: [], failures: [], by_file: {}, last_started: '' },
   };
   const names = new Map();
   const output = new Map();
@@ -68,6 +68,7 @@ function count(counts, data, title) {
     return;
   }
   counts.passed += 1;
+  countsOf(counts, data.file).passed += 1;
   counts.titles.push(title);
   counts.slowest.push({ title, ms: Math.round(data.details?.duration_ms ?? 0) });
 }
@@ -77,15 +78,27 @@ function* failure(counts, data, { title, output }) {
   // A suite or parent fails because something inside failed; that was reported already.
   if (error?.failureType === 'subtestsFailed') return;
   counts.failed += 1;
-  counts.failures.push(`${title}: ${describe(error).slice(0, REASON_LENGTH).split('\n')[0]}`);
+  countsOf(counts, data.file).failed += 1;
+  const reason = describe(error).slice(0, REASON_LENGTH).split('\n')[0];
+  counts.failures.push({ file: sourceOf(data.file), text: `${title}: ${reason}` });
   yield `\n✗ ${title}\n`;
-  yield `  at ${path.relative(process.cwd(), data.file ?? '')}:${data.line ?? '?'}\n`;
+  yield `  at ${sourceOf(data.file)}:${data.line ?? '?'}\n`;
   yield `${indent(describe(error))}\n`;
   const lines = output.get(data.file);
   if (lines !== undefined) {
     yield `  output of the file before this:\n${indent(lines.join(''))}\n`;
     output.delete(data.file);
   }
+}
+
+function sourceOf(file) {
+  return path.relative(process.cwd(), file ?? '');
+}
+
+function countsOf(counts, file) {
+  const source = sourceOf(file);
+  counts.by_file[source] ??= { passed: 0, failed: 0 };
+  return counts.by_file[source];
 }
 
 function describe(error) {

@@ -1,6 +1,6 @@
 /** What MongoDB servers of the tests wrote when they stood still, shortened for the report of a run. */
 
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, renameSync, statSync } from 'node:fs';
 import path from 'node:path';
 
 const FRAMES_KEPT = 6;
@@ -12,9 +12,18 @@ export function stallReports(folder) {
     .map((name) => ({ name, text: readFileSync(path.join(folder, name), 'utf8') }))
     .filter(({ text }) => text.length > 0)
     .map(
-      ({ name, text }) =>
-        `the server of port ${path.parse(name).name} stood still:\n${shorten(text)}`,
+      ({ name, text }) => `the MongoDB of ${path.parse(name).name} stood still:\n${shorten(text)}`,
     );
+}
+
+/** True when the server of a test, named like its bundle, stood still. */
+export function stoodStill(folder, name) {
+  return (statSync(path.join(folder, `${name}.txt`), { throwIfNoEntry: false })?.size ?? 0) > 0;
+}
+
+/** Puts aside what a server said, so that a second run of the test does not write over it. */
+export function keepStall(folder, name) {
+  renameSync(path.join(folder, `${name}.txt`), path.join(folder, `${name} (first run).txt`));
 }
 
 function filesOf(folder) {
