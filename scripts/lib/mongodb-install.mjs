@@ -23,7 +23,7 @@ const START = `
 import os, sys
 if os.environ.get('SYNC_TEST_STALL'):
     import faulthandler, signal
-    faulthandler.register(signal.SIGUSR1, file=open(os.environ['SYNC_TEST_STALL'], 'w'), all_threads=True)
+    if hasattr(faulthandler, 'register'): faulthandler.register(signal.SIGUSR1, file=open(os.environ['SYNC_TEST_STALL'], 'w'), all_threads=True)
 from secantus.cli import main
 sys.exit(main())
 `;

@@ -19,11 +19,7 @@ const [pid, folder, uri] = process.argv.slice(2);
 
 process.stdin.resume();
 process.stdin.on('end', () => {
-  try {
-    process.kill(Number(pid), 'SIGKILL');
-  } catch {
-    // It ended before us.
-  }
+  signal('SIGKILL');
   setTimeout(() => {
     if (folder) rmSync(folder, { recursive: true, force: true });
     process.exit(0);
@@ -32,12 +28,20 @@ process.stdin.on('end', () => {
 
 if (uri) await beat();
 
+function signal(name) {
+  try {
+    process.kill(Number(pid), name);
+  } catch {
+    // It ended before us.
+  }
+}
+
 async function beat() {
   const { MongoClient } = await import('mongodb');
   const client = new MongoClient(uri, { serverSelectionTimeoutMS: 120_000 });
   const beats = client.db('sync_test_watcher').collection('beats');
   for (;;) {
-    const stall = setTimeout(() => process.kill(Number(pid), 'SIGUSR1'), STALL_MS);
+    const stall = setTimeout(() => signal('SIGUSR1'), STALL_MS);
     try {
       await beats.insertOne({ at: new Date() });
     } catch {
