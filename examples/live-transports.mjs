@@ -35,10 +35,13 @@ async function websocket({ client, WebSocket, frame, heard, end, signal }) {
   const socket = new WebSocket(href.replace(/^http/, 'ws'));
   const subscribe = { type: 'subscribe', token: client.token, ...place };
   signal.addEventListener('abort', () => socket.close());
-  socket.onopen = () => socket.send(JSON.stringify(subscribe));
+  socket.onerror = () => end(CODES.LOST); // nothing else follows when the page's policy forbids it
+  socket.onopen = () => {
+    socket.onerror = () => {}; // a close follows, with its code
+    socket.send(JSON.stringify(subscribe));
+  };
   socket.onmessage = ({ data }) => frame(data);
   socket.onclose = ({ code }) => end(code);
-  socket.onerror = () => {}; // a close follows
 }
 
 /** With fetch, because an EventSource sends no Authorization header. */

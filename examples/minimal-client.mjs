@@ -15,6 +15,13 @@ const PULL_LIMIT = 1_000;
 const FULL_LIMIT = 5_000;
 const RESTARTS_MAX = 3;
 
+/** A random id; pages over plain HTTP, other than on localhost, have no `crypto.randomUUID`. */
+function newId() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
 const emptyCopy = (collections) => new Map(collections.map((name) => [name, new Map()]));
 
 export class SyncClient {
@@ -24,7 +31,7 @@ export class SyncClient {
   #outbox; // mutation_id → { change, answered: version or null }, in the order of the edits
   #overlay; // collection → doc_id → newest own change
   #offset = 0; // the server's clock minus ours, ms
-  #node = crypto.randomUUID().slice(0, 8);
+  #node = newId().slice(0, 8);
   #last = Promise.resolve();
   /** The bearer token of all requests; replace it when it was renewed. */
   token;
@@ -37,7 +44,7 @@ export class SyncClient {
    */
   constructor(options, saved = {}) {
     const { base = [], outbox = [], ...state } = saved;
-    const { collections, clientId: client_id = crypto.randomUUID() } = options;
+    const { collections, clientId: client_id = newId() } = options;
     // One `since` covers all collections: with others than before, the base copy starts anew.
     const since = state.collections?.join() === collections.join() ? state.since : null;
     this.#options = options;
@@ -92,7 +99,7 @@ export class SyncClient {
       // What the edit was made on: the server's version that the chain of own edits began on.
       parent_version: own ? own.parent_version : below,
       parent_mutation_id: own?.mutation_id ?? null,
-      mutation_id: crypto.randomUUID(),
+      mutation_id: newId(),
       change_version: this.#nextStamp(),
     };
     this.#outbox.set(change.mutation_id, { change, answered: null });

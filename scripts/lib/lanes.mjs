@@ -20,7 +20,7 @@ export const LANES = [
   ),
   lane('contract', ['contract'], { covered: true }),
   lane('http', ['http'], { covered: true, mongodb: 'optional', both_stores: true, product: true }),
-  lane('console', ['console'], { chromium: true, concurrency: 1 }),
+  lane('console', ['console'], { chromium: true, product: true, concurrency: 1 }),
   lane('client', ['client'], { covered: true, mongodb: 'optional', product: true, minutes: 6 }),
   lane('cli', ['cli'], { product: true, mongodb: 'optional', minutes: 8 }),
   lane('mongodb', ['mongo'], { mongodb: 'required', minutes: 16 }),

@@ -6,12 +6,15 @@ import { judge, judgeAnswer, type Refusal } from './refusal.ts';
 /** How the stream is doing. */
 export type TailState =
   | { readonly kind: 'connecting' | 'live' }
-  | { readonly kind: 'waiting'; readonly ms: number; readonly text: string }
+  /** It was lost, for the reason of `text`; the next try is in `ms`, 0 = now. */
+  | { readonly kind: 'disconnected'; readonly ms: number; readonly text: string }
   | { readonly kind: 'refused' | 'stopped'; readonly text: string };
 
 /** What a stream is opened with. */
 export interface TailRequest {
   readonly path: string;
+  /** Where the first one begins; undefined = with what is new. */
+  readonly since?: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -42,9 +45,10 @@ export async function followTail(
   ports: TailPorts,
   signal: AbortSignal,
 ): Promise<void> {
-  const place: Place = { last: undefined, retry_ms: 1_000, failures: 0 };
+  const place: Place = { last: request.since, retry_ms: 1_000, failures: 0 };
+  let now: TailState = { kind: 'connecting' };
   while (!signal.aborted) {
-    ports.state({ kind: 'connecting' });
+    ports.state(now);
     const ended = await readOnce(request, { ports, place }, signal);
     if (signal.aborted) return;
     if (ended.next !== 'again') {
@@ -54,7 +58,8 @@ export async function followTail(
     const wait = nextWait(place.failures, place.retry_ms, ports.random());
     const ms = Math.max(ended.wait_ms, wait);
     place.failures += 1;
-    ports.state({ kind: 'waiting', ms, text: ended.text });
+    now = { kind: 'disconnected', ms: 0, text: ended.text };
+    ports.state({ ...now, ms });
     await ports.sleep(ms, signal);
   }
 }

@@ -10,6 +10,8 @@ import { ReaderTable } from './reader-table.ts';
 
 const POLL_MS = 2_000;
 const START = '19700101T000000.000Z-0000';
+/** A server that does not answer for so long is not there. */
+const POLL_LIMIT_MS = 10_000;
 /** Where this tab keeps the token, so that a reload does not ask again; other tabs do not see it. */
 const KEPT = 'offline-sync.console';
 
@@ -57,10 +59,10 @@ function connect(): void {
     ...(access.token === '' ? {} : { Authorization: `Bearer ${access.token}` }),
     ...(access.scope === '' ? {} : { 'Sync-Scope': encodeURIComponent(access.scope) }),
   };
-  const from = history.checked ? `&since=${START}` : '';
-  const path = `sync/events?data=1&client_id=console${from}`;
+  const path = 'sync/events?data=1&client_id=console';
+  const since = history.checked ? START : undefined;
   const ports = { fetch: ask, sleep, random, event: showEvent, state: showState };
-  void followTail({ path, headers }, ports, control.signal);
+  void followTail({ path, since, headers }, ports, control.signal);
   void pollReaders(headers, control.signal);
 }
 
@@ -79,7 +81,7 @@ function showEvent({ type, data }: StreamEvent): void {
 
 function showState(now: TailState): void {
   const text = 'text' in now ? now.text : '';
-  const wait = now.kind === 'waiting' ? ` Trying again in ${durationText(now.ms)}.` : '';
+  const wait = now.kind === 'disconnected' ? ` Trying again ${whenText(now.ms)}.` : '';
   state.textContent = now.kind;
   state.dataset['kind'] = now.kind;
   message.textContent = `${text}${wait}`;
@@ -95,32 +97,47 @@ function showState(now: TailState): void {
   token.focus();
 }
 
+function whenText(ms: number): string {
+  return ms === 0 ? 'now' : `in ${durationText(ms)}`;
+}
+
 /** Readers and status, while the page is looked at. */
 async function pollReaders(
   headers: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    if (document.visibilityState === 'visible') await pollOnce(headers, signal).catch(() => {});
+    if (document.visibilityState === 'visible') {
+      await pollOnce(headers, signal).catch(() => signal.aborted || showUnknown());
+    }
     await sleep(POLL_MS, signal);
   }
 }
 
+/** What was said before may not be so any more: it is not shown as if it were. */
+function showUnknown(): void {
+  readers.forget();
+  byId('scope-state').replaceChildren();
+}
+
 async function pollOnce(
   headers: Readonly<Record<string, string>>,
-  signal: AbortSignal,
+  stopped: AbortSignal,
 ): Promise<void> {
+  const signal = AbortSignal.any([stopped, AbortSignal.timeout(POLL_LIMIT_MS)]);
   const [listed, status] = await Promise.all([
     ask('sync/subscribers', { headers, signal }),
     ask('sync/status', { headers, signal }),
   ]);
   if (listed.status !== 200) {
     const refusal = await judgeAnswer(listed);
+    if (stopped.aborted) return;
     if (refusal.next === 'token') showState({ kind: 'refused', text: refusal.text });
+    else showUnknown();
     return;
   }
   const { subscribers } = (await listed.json()) as { subscribers: readonly ShownReader[] };
-  if (signal.aborted) return;
+  if (stopped.aborted) return;
   readers.show(subscribers, Date.now());
   if (status.status === 200) showStatus((await status.json()) as Record<string, unknown>);
 }

@@ -19,11 +19,15 @@ const NOTHING: ShownReader = {
   since_ms: 0,
 };
 
+const NOBODY = 'Nobody reads live changes of this scope here.';
+const UNKNOWN = 'Not known until a server answers.';
+
 /** Shows each list that is polled. The rows stay where they are, so that the focus does. */
 export class ReaderTable {
   readonly #body = byId('readers').querySelector('tbody') as HTMLTableSectionElement;
   readonly #count = byId('reader-count');
   readonly #queue = byId('queue');
+  readonly #empty = byId('no-readers');
   #chosen: string | undefined;
   #readers: readonly ShownReader[] = [];
 
@@ -34,6 +38,7 @@ export class ReaderTable {
   /** Shows these readers. */
   show(readers: readonly ShownReader[], now_ms: number): void {
     this.#readers = readers;
+    this.#empty.textContent = NOBODY;
     this.#count.textContent = `${readers.length} on this server process`;
     const known = new Map([...this.#body.rows].map((row) => [row.dataset['id'], row]));
     const rows = readers.map((reader) => {
@@ -50,12 +55,19 @@ export class ReaderTable {
     this.#showQueue(now_ms);
   }
 
-  /** Empties the table. */
-  clear(): void {
-    this.#chosen = undefined;
+  /** Empties the table: nobody is there who could say. The chosen one is shown again when it is there. */
+  forget(): void {
+    this.#readers = [];
     this.#body.replaceChildren();
     this.#count.textContent = '';
     this.#queue.replaceChildren();
+    this.#empty.textContent = UNKNOWN;
+  }
+
+  /** Begins anew. */
+  clear(): void {
+    this.#chosen = undefined;
+    this.forget();
   }
 
   #newRow(reader: ShownReader): HTMLTableRowElement {

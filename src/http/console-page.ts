@@ -60,7 +60,7 @@ export function consolePage(): string {
 <section aria-labelledby="readers-title">
 <div class="title"><h2 id="readers-title">Connected clients</h2><small id="reader-count"></small></div>
 <div class="scroll"><table id="readers" aria-labelledby="readers-title"><thead></thead><tbody></tbody></table>
-<p class="empty">Nobody reads live changes of this scope here.</p></div>
+<p class="empty" id="no-readers">Not known until a server answers.</p></div>
 <div id="queue" aria-live="off"></div>
 </section>
 <section aria-labelledby="scope-title">

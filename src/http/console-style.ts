@@ -31,7 +31,7 @@ button.main { background: var(--link); border-color: var(--link); color: var(--b
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 #state { font-weight: 650; border: 1px solid currentColor; border-radius: 999px; padding: 0 0.7rem; color: var(--soft); }
 #state[data-kind=live] { color: var(--good); }
-#state[data-kind=waiting] { color: var(--wait); }
+#state[data-kind=disconnected] { color: var(--wait); }
 #state[data-kind=refused], #state[data-kind=stopped] { color: var(--bad); }
 #message { flex: 1 1 16rem; margin: 0; min-height: 1.5em; }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; }

@@ -34,6 +34,21 @@ test('[RC-10] stamps are HLCs that rise, above every version and stamp seen befo
   assert.equal(client.get('tasks', 'far')?.['n'], 4);
 });
 
+test('[RC-30] ids of clients and edits are random without crypto.randomUUID', async (t) => {
+  Object.defineProperty(crypto, 'randomUUID', { value: undefined, configurable: true });
+  t.after(() => Reflect.deleteProperty(crypto, 'randomUUID'));
+  const server = new FakeServer();
+  const clients = [connect(server), connect(server)];
+  const ids: string[] = [];
+  for (const client of clients) {
+    ids.push(client.place.client_id);
+    for (const n of [1, 2]) ids.push(await client.put('tasks', 'a', { n }));
+    await client.sync();
+  }
+  assert.equal(new Set(ids).size, 6);
+  for (const id of ids) assert.match(id, /^[0-9a-f]{32}$/);
+});
+
 test('[RC-10] a stamp seen at the last counter of a millisecond is followed by the next millisecond', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.UTC(2020, 0, 1) });
   const server = new FakeServer();

@@ -233,6 +233,17 @@ test('[RC-28] a WebSocket that does not open three times is followed by events, 
   live.stop();
 });
 
+test('[RC-30] a WebSocket that is an error and no close did not open', async () => {
+  const server = new LiveServer();
+  server.broken.websocket = 3;
+  server.forbids = true;
+  const world = await goLive({ server });
+  await world.clock.pass(5_000);
+  assert.equal(world.live.state, 'live');
+  assert.deepEqual(server.tried, { websocket: 3, events: 1 });
+  world.live.stop();
+});
+
 /** Time passes, and the server pings. */
 async function keptAlive({ server, clock }: LiveWorld, ms: number): Promise<void> {
   for (let rest = ms; rest > 0; rest -= 25_000) {

@@ -133,6 +133,12 @@ test('[WS-7] several scopes need a choice: by the message, or by the header', as
   named.send({ ...SUBSCRIBE, scope_id: 's2', epoch: 'epoch-0' });
   assert.equal((await named.heard('subscribed'))['scope_id'], 's2');
   assert.equal(world.live.last().context.epoch, 'epoch-0');
+  const encoded = await world.connectAs('s1,sü');
+  encoded.send({ ...SUBSCRIBE, scope_id: 's%C3%BC' });
+  assert.equal((await encoded.heard('subscribed'))['scope_id'], 'sü');
+  const other = await world.connectAs('s1,s2');
+  other.send({ ...SUBSCRIBE, scope_id: 's3' });
+  assert.equal((await ended(other)).code, 'scope_forbidden');
   const headers = { 'sync-scope': 's%C3%BC', 'sync-epoch': 'epoch-9' };
   const chosen = world.connect({ headers: { ...headers, authorization: 'Bearer ann.s1,s2' } });
   await chosen.opened();

@@ -82,10 +82,7 @@ export class Caller {
 
   /** The scope to work in [WS-7]. Throws 403. */
   chooseScope(wanted: string | undefined): string {
-    const identity = this.#known();
-    if (wanted === undefined) return chooseScope(identity, this.#rest.scope ?? null);
-    if (!identity.scope_ids.includes(wanted)) throw new SyncError('scope_forbidden');
-    return wanted;
+    return chooseScope(this.#known(), wanted ?? this.#rest.scope ?? null);
   }
 
   /** Throws 403 when the caller may not follow this scope or one of the collections any more. */

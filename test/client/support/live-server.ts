@@ -106,6 +106,8 @@ export class LiveServer extends FakeServer {
   readonly tried = { websocket: 0, events: 0 };
   /** Connections get no answer at all. */
   hangs = false;
+  /** What does not open is an error and no close, as a WebSocket that a page's policy forbids. */
+  forbids = false;
   /** A token that is refused. */
   refusedToken: string | undefined;
   /** Answers of the next requests for events, instead of a stream. */
@@ -247,7 +249,7 @@ function socketOf(server: LiveServer): new (url: string) => LiveSocket {
       queueMicrotask(() => {
         if (!fails) return this.onopen?.({} as never);
         this.onerror?.({} as never);
-        this.onclose?.({ code: 1006 } as never);
+        if (!server.forbids) this.onclose?.({ code: 1006 } as never);
       });
     }
 

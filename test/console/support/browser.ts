@@ -59,11 +59,11 @@ export class Browser {
   }
 
   /** Starts one, with a profile of its own. */
-  static async start(): Promise<Browser> {
+  static async start(flags: readonly string[] = []): Promise<Browser> {
     const program = findChromium();
     if (program === undefined) throw new Error('there is no Chromium on the PATH');
     const folder = mkdtempSync(path.join(tmpdir(), 'offline-sync-chromium-'));
-    const child = spawn(program, [...FLAGS, `--user-data-dir=${folder}`, 'about:blank'], {
+    const child = spawn(program, [...FLAGS, ...flags, `--user-data-dir=${folder}`, 'about:blank'], {
       stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
     });
     const browser = new Browser(child, folder);

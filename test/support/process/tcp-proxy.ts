@@ -13,6 +13,8 @@ export interface ProxyOptions {
   readonly port: number;
   /** After how many bytes of answer a new connection is cut; undefined = never. */
   answerBytes?(): number | undefined;
+  /** After those bytes it is left open without a word instead. */
+  readonly thenSilent?: boolean;
   /** Hears every byte that the server sent, by connection. */
   onAnswer?(connection: number, bytes: Buffer): void;
 }
@@ -125,6 +127,10 @@ export class TcpProxy {
       left -= passed.length;
       if (!near.write(passed)) far.pause();
       if (left > 0) return;
+      if (this.#options.thenSilent === true) {
+        pair.frozen = true;
+        return;
+      }
       this.cuts += 1;
       // What was passed before arrives; the reader then meets a broken connection.
       near.end(() => near.destroy());

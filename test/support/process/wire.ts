@@ -30,6 +30,8 @@ export interface WireAnswer {
 export interface WirePage {
   readonly changes?: readonly {
     readonly version: string;
+    readonly doc_id: string;
+    readonly data?: unknown;
     readonly client_id: string;
     readonly mutation_id: string;
     readonly bundle_seq: number;

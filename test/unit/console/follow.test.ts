@@ -11,7 +11,10 @@ import {
 type Answer = (init: RequestInit) => Response | Promise<Response>;
 
 /** Follows through these answers, one per request, and ends after the last. */
-async function follow(answers: readonly Answer[], ports: Partial<TailPorts> = {}) {
+async function follow(
+  answers: readonly Answer[],
+  ports: Partial<TailPorts> & { readonly since?: string } = {},
+) {
   const states: TailState[] = [];
   const events: string[] = [];
   const slept: number[] = [];
@@ -19,7 +22,7 @@ async function follow(answers: readonly Answer[], ports: Partial<TailPorts> = {}
   const control = new AbortController();
   const waiting = [...answers];
   await followTail(
-    { path: 'sync/events', headers: { Authorization: 'Bearer t' } },
+    { path: 'sync/events', since: ports.since, headers: { Authorization: 'Bearer t' } },
     {
       fetch: async (_path, init) => {
         asked.push(init.headers as Record<string, string>);
@@ -70,8 +73,14 @@ describe('[CO-7] reconnecting', () => {
     assert.ok(asked.every((headers) => headers['Authorization'] === 'Bearer t'));
     assert.deepEqual(events, ['connected', 'connected', 'change', 'ping']);
     assert.deepEqual(slept, [2_000, 2_000], 'a stream that began well starts from the first wait');
-    const kinds = states.map(({ kind }) => kind);
-    assert.deepEqual(kinds.slice(0, 3), ['connecting', 'live', 'waiting']);
+    const lost = { kind: 'disconnected', text: 'The connection broke.' };
+    assert.deepEqual(states.slice(0, 5), [
+      { kind: 'connecting' },
+      { kind: 'live' },
+      { ...lost, ms: 2_000 },
+      { ...lost, ms: 0 },
+      { kind: 'live' },
+    ]);
   });
   test('[CO-7] longer after each failure, up to 30 s, and spread', async () => {
     const broken = () => Promise.reject(new TypeError('no network'));
@@ -86,7 +95,7 @@ describe('[CO-7] reconnecting', () => {
       () => new Response('<html>bad gateway</html>', { status: 502 }),
     ]);
     assert.deepEqual(slept, [5_000, 2_000, 4_000]);
-    const texts = states.flatMap((state) => (state.kind === 'waiting' ? [state.text] : []));
+    const texts = states.flatMap((state) => ('ms' in state && state.ms > 0 ? [state.text] : []));
     assert.deepEqual(texts, [
       'Too many streams of this account are open. Waiting for a place.',
       'text of service_unavailable',
@@ -94,10 +103,14 @@ describe('[CO-7] reconnecting', () => {
     ]);
   });
   test('[CO-7] a place that is not kept any more is forgotten', async () => {
-    const { asked } = await follow([
-      stream(`${CONNECTED}event: full_resync_required\ndata: {"reason":"history_pruned"}\n\n`),
-    ]);
-    assert.equal(asked[1]?.['Last-Event-ID'], undefined);
+    const { asked } = await follow(
+      [stream(`${CONNECTED}event: full_resync_required\ndata: {"reason":"history_pruned"}\n\n`)],
+      { since: 'v0' },
+    );
+    assert.deepEqual(
+      asked.map((headers) => headers['Last-Event-ID']),
+      ['v0', undefined],
+    );
   });
   test('[CO-7] a connection on which nothing comes is given up, and so is its request', async () => {
     let aborted = false;
@@ -108,7 +121,7 @@ describe('[CO-7] reconnecting', () => {
       return new Response(new ReadableStream(), { status: 200 });
     };
     const { states } = await follow([silent], { sleep: async () => {} });
-    assert.equal(states[1]?.kind, 'waiting');
+    assert.equal(states[1]?.kind, 'disconnected');
     assert.equal(aborted, true);
   });
 });
