@@ -6,19 +6,16 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { apiPage } from './lib/api-page.mjs';
 import { importTypeScript } from './lib/bundle.mjs';
-import { configPage, enforcementTable, errorsPage, metricsPage } from './lib/generated-pages.mjs';
+import { configPage, errorsPage, metricsPage, rulesPage } from './lib/generated-pages.mjs';
 import { inRoot } from './lib/paths.mjs';
 import { definedRules, testsByRule } from './lib/rule-ids.mjs';
-
-const MARK_START = '<!-- Made by `npm run generate` from the titles of the tests. -->';
-const MARK_END = '<!-- End of the generated table. -->';
 
 const wanted = [
   ...(await errorFiles()),
   ...(await configFiles()),
   ...(await metricFiles()),
   { file: 'docs/API.md', text: apiPage() },
-  ...protocolFiles(),
+  ...ruleFiles(),
 ];
 const checking = process.argv.includes('--check');
 let drifted = false;
@@ -59,15 +56,8 @@ async function metricFiles() {
   return [{ file: 'docs/METRICS.md', text: metricsPage({ metrics }) }];
 }
 
-/** The rules are written by hand; only the table behind them is made. */
-function protocolFiles() {
-  const file = 'docs/PROTOCOL.md';
-  const document = readFileSync(inRoot(file), 'utf8');
-  const table = enforcementTable(definedRules(document), testsByRule());
-  const start = document.indexOf(MARK_START);
-  const before =
-    start === -1 ? `${document.trimEnd()}\n\n## Enforcement\n` : document.slice(0, start);
-  const end = document.indexOf(MARK_END);
-  const after = end === -1 ? '\n' : document.slice(end + MARK_END.length);
-  return [{ file, text: `${before}${MARK_START}\n\n${table}\n\n${MARK_END}${after}` }];
+/** The rules are written by hand; which tests show them is read from the titles. */
+function ruleFiles() {
+  const rules = definedRules(readFileSync(inRoot('docs/PROTOCOL.md'), 'utf8'));
+  return [{ file: 'docs/RULES.md', text: rulesPage(rules, testsByRule()) }];
 }

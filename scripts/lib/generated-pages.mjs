@@ -108,16 +108,20 @@ export function metricsPage({ metrics }) {
   ]);
 }
 
-/** The enforcement table of `docs/PROTOCOL.md`: rule → the test files whose titles start with it. */
-export function enforcementTable(rules, testsByRule) {
-  return table(
-    ['Rule', 'Tests whose titles start with it'],
-    rules.map((rule) => {
-      const tests = testsByRule.get(rule) ?? [];
-      const files = [...new Set(tests.map((one) => one.file))].sort();
-      return [rule, files.map((file) => `\`${file}\``).join(', ') || 'none'];
-    }),
-  ).join('\n');
+/** `docs/RULES.md`: rule → the test files with titles that start with it. */
+export function rulesPage(rules, testsByRule) {
+  return page('Rules and their tests', 'test/', [
+    'What each rule promises stands in [PROTOCOL.md](PROTOCOL.md).',
+    '',
+    ...table(
+      ['Rule', 'Tests whose titles start with it'],
+      rules.map((rule) => {
+        const tests = testsByRule.get(rule) ?? [];
+        const files = [...new Set(tests.map((one) => one.file))].sort();
+        return [rule, files.map((file) => `\`${file}\``).join(', ') || 'none'];
+      }),
+    ),
+  ]);
 }
 
 function page(title, source, lines) {
