@@ -25,11 +25,26 @@ test('[AR-19] the tarball holds the product and nothing else', () => {
     assert.ok(packed.includes(file), `${file} is missing`);
   }
   const allowed =
-    /^(bin|dist)\/|^(README|CHANGELOG|SECURITY)\.md$|^LICENSE$|^package\.json$|^sync\.config\.example\.yaml$|^config\/sync\.config\.schema\.json$|^examples\/[\w-]+\.mjs$/;
+    /^(bin|dist)\/|^(README|CHANGELOG|SECURITY)\.md$|^LICENSE$|^package\.json$|^sync\.config\.example\.yaml$|^config\/sync\.config\.schema\.json$|^examples\/[\w-]+\.(mjs|d\.mts)$/;
   assert.deepEqual(
     packed.filter((file) => !allowed.test(file)),
     [],
   );
+});
+
+test('[AR-19] the reference client in the tarball has its types beside it', () => {
+  const { folder, packed } = installed;
+  const clients = ['minimal-client', 'live-client'];
+  const inPackage = path.join(folder, 'node_modules/offline-sync/examples');
+  for (const name of clients) {
+    assert.ok(packed.includes(`examples/${name}.d.mts`), `${name} has no types`);
+  }
+  const source = clients
+    .map((name, n) => `import * as client${n} from '${path.join(inPackage, name)}.mjs';`)
+    .concat('// @ts-expect-error: there is no such export', 'export const none = client0.none;')
+    .concat('export { client1 };')
+    .join('\n');
+  compile(folder, source);
 });
 
 test('[AR-19] npx offline-sync --version prints the version', () => {
