@@ -58,7 +58,11 @@ async function startSecantus(options) {
     startOnFreePort(options, (port) => ({
       command,
       args: [...args, ...secantusArguments({ ...options, auth }, port, folder.path)],
-      env: { ...env, SYNC_TEST_STALL: options.stallFile ?? '' },
+      env: {
+        ...env,
+        SYNC_TEST_STALL: options.stallFile ?? '',
+        SYNC_TEST_RIGHTS: options.auth ? '1' : '',
+      },
       ...folder,
       watched: options.stallFile !== undefined,
     }));

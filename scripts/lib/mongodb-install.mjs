@@ -18,12 +18,23 @@ const VERSION = '0.7.0b3';
 const PYTHONS = ['python3', 'python3.10', 'python3.11', 'python3.12', 'python3.13'];
 const PYTHON_VERSIONS = ['3.10', '3.11', '3.12', '3.13'];
 const INSTALL_LIMIT_MS = 600_000;
-/** SIGUSR1 makes a server with SYNC_TEST_STALL write the stacks of its threads into that file. */
+/**
+ * SIGUSR1 makes a server with SYNC_TEST_STALL write the stacks of its threads into that file. With users
+ * it asks for the right to a change stream, as a mongod does; by itself it checks all others but that one.
+ */
 const START = `
 import os, sys
 if os.environ.get('SYNC_TEST_STALL'):
     import faulthandler, signal
     if hasattr(faulthandler, 'register'): faulthandler.register(signal.SIGUSR1, file=open(os.environ['SYNC_TEST_STALL'], 'w'), all_threads=True)
+if os.environ.get('SYNC_TEST_RIGHTS'):
+    from secantus import commands
+    asked = commands._pipeline_secondary_requirements
+    def with_streams(command, db):
+        stages = command.get('pipeline') or []
+        streams = any('$changeStream' in stage for stage in stages)
+        return asked(command, db) + ([('changeStream', db)] if streams else [])
+    commands._pipeline_secondary_requirements = with_streams
 from secantus.cli import main
 sys.exit(main())
 `;

@@ -226,10 +226,17 @@ function onFeedState(
   const { event: name, state, reason, cause } = event;
   metrics.feedFollowing.set(state === 'following' ? 1 : 0);
   const facts = cause === undefined ? { reason } : { reason, err: cause };
+  if (state === 'polling') metrics.feedLosses.inc({ reason });
   if (reason === 'opened') logger.debug(name, 'the change feed is followed', facts);
   else if (state === 'following') logger.info(name, 'the change feed is followed again', facts);
   else if (reason === 'none') logger.info(name, 'commits are looked for', facts);
-  else logger.warn(name, 'the change feed is gone: commits are looked for until it is back', facts);
+  else if (reason === 'refused') {
+    logger.warn(name, 'the database gives no change feed: commits are looked for twice a second', {
+      ...facts,
+      hint: 'grant the database user the right changeStream (docs/OPERATIONS.md); it is asked for again',
+    });
+  } else
+    logger.warn(name, 'the change feed is gone: commits are looked for until it is back', facts);
 }
 
 function onFeedGap(event: EventOf<'feed.gap'>, { logger, metrics }: TelemetrySinkOptions): void {

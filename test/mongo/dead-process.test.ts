@@ -5,7 +5,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { UUID } from 'mongodb';
 import { COMMIT_SLOTS_MAX } from '../../src/protocol/pure/limits.ts';
+import { startOwnMongo } from '../support/mongodb.ts';
 import { groupOf, openWatched } from './mongo-world.ts';
 
 const SCOPE = 'scope-1';
@@ -61,5 +63,23 @@ test('[PU-16] a process that lives keeps its transaction, however long others wa
     assert.deepEqual([attempts, outcome.plan.rows.length], [1, 1]);
   } finally {
     await one.close();
+  }
+});
+
+test('[PU-16] a database that ends no sessions of others is served all the same', async () => {
+  const server = await startOwnMongo({ testCommands: true });
+  try {
+    const { db, another, close } = await openWatched({ server });
+    const dead = { _id: 'node:dead', sessions: [{ id: new UUID() }], at: new Date(0) };
+    await db.collection<typeof dead>('sync_meta').insertOne(dead);
+    const data = { failCommands: ['killSessions'], errorCode: 13 };
+    const mode = 'alwaysOn';
+    await db.admin().command({ configureFailPoint: 'failCommand', mode, data });
+    const { store, takeFailed } = await another({ mode: 'serve' });
+    await store.commitGroup(SCOPE, groupOf(SCOPE, [{ doc_id: 'a', data: {} }]));
+    assert.deepEqual(takeFailed(), [{ name: 'killSessions', code: 13 }]);
+    await close();
+  } finally {
+    await server.stop();
   }
 });

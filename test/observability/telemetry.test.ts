@@ -60,6 +60,17 @@ describe('[OB-3] an event is at most one line and its metrics', () => {
     following: ['info', 'capture.state', 'capture follows the change stream'],
     comparing: ['warn', 'capture.state', 'capture compares whole collections'],
     captureFailed: ['error', 'capture.state', 'capture failed and is taken up again'],
+    feedRefused: [
+      'warn',
+      'feed.state',
+      'the database gives no change feed: commits are looked for twice a second',
+    ],
+    feedLost: [
+      'warn',
+      'feed.state',
+      'the change feed is gone: commits are looked for until it is back',
+    ],
+    feedBack: ['info', 'feed.state', 'the change feed is followed again'],
     caughtUp: undefined,
     pruned: ['info', 'retention.pruned', 'old rows pruned'],
     prunedNothing: undefined,

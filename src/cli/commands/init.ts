@@ -156,6 +156,6 @@ function report({ output }: Invocation, outcome: Outcome): ExitCode {
 
 const RIGHTS = [
   'rights that init needs on the database: createCollection, createIndex, collMod, listCollections, listIndexes, find, insert, update (and renameCollectionSameDB, dropIndex, dropCollection, remove to take over an earlier log and for --remove)',
-  'rights that serve needs on the database: find, insert, update, remove, changeStream, listCollections, listIndexes (the role readWrite has them)',
-  'serve also uses, when granted: killAnySession on the cluster, to free locks of a crashed server process at once',
+  'rights that serve needs on the database: find, insert, update, remove, listCollections, listIndexes; with changeStream it hears of commits at once, without it looks twice a second (the role readWrite has them all)',
+  'every server process must be the same database user: it can end the transactions of a crashed one only then',
 ];

@@ -58,5 +58,7 @@ export const POLL_EVERY_MS = 500;
 /** Pause before a feed is opened again, ms: doubled with each failure up to the second. */
 export const REOPEN_FIRST_MS = 500;
 export const REOPEN_MAX_MS = 10_000;
+/** Pause before a feed is asked for again that the database refused: a right may be granted, ms. */
+export const REFUSED_PAUSE_MS = 30_000;
 /** Heads that are read at once. */
 export const HEADS_PER_READ = 1_000;

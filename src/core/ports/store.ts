@@ -313,6 +313,9 @@ export interface Upkeep extends HistoryUpkeep {
   countUnmigrated(collection: string): Promise<number>;
   /** Upsert of `sync_clients`, outside any push transaction. */
   recordClient(client: { scope_id: string; client_id: string; actor_id: string }): Promise<void>;
+  /** Resolves when the database has gone away, or with the signal. Absent where it cannot go away. */
+  untilLost?(signal: AbortSignal): Promise<void>;
+  /** Ends what is open, and waits for no database that has gone away. */
   close(): Promise<void>;
 }
 

@@ -139,8 +139,11 @@ export type EngineEvent =
   | {
       readonly event: 'feed.state';
       readonly state: 'following' | 'polling';
-      /** `none`: the store has no feed. `silent`: rows were committed and not told. */
-      readonly reason: 'opened' | 'reopened' | 'none' | 'ended' | 'failed' | 'silent';
+      /**
+       * `none`: the store has no feed. `refused`: the database gives it none. `silent`: rows were
+       * committed and not told. Each reason for polling is said once until the feed is followed again.
+       */
+      readonly reason: 'opened' | 'reopened' | 'none' | 'refused' | 'ended' | 'failed' | 'silent';
       readonly cause?: unknown;
     }
   /** Rows that the feed left out were read from the store. */

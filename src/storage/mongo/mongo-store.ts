@@ -23,6 +23,7 @@ import { countOplog, countUnmigrated, prune, recordClient } from './mongo-upkeep
 import { openWalk } from './mongo-walk.ts';
 import { createScopeWrites } from './scope-write.ts';
 import { OplogFeed } from './oplog-feed.ts';
+import { PrimaryWatch } from './primary-watch.ts';
 import { TransactionSessions } from './sessions.ts';
 import { readMeta, renewEpoch, resetsWritten } from './meta.ts';
 import { applySetup, checkLayout, planSetup } from './setup.ts';
@@ -87,9 +88,10 @@ export async function createMongoStore(
   );
   const context = { connection, sessions, clock, random, id_types, in_place, now_expression };
   const foreign = createForeignStore({ connection, node_id, clock, id_types });
-  const store = storeOver(context, foreign);
+  const watch = new PrimaryWatch(connection.client, clock);
+  const store = storeOver({ ...context, watch }, foreign);
   if (connection.transactions === 'off') {
-    return withoutTransactions(store, { ...context, node_id, mode });
+    return withoutTransactions(store, { ...context, watch, node_id, mode });
   }
   if (mode === 'serve') {
     try {
@@ -102,8 +104,10 @@ export async function createMongoStore(
   return store;
 }
 
-function storeOver(context: CommitContext, foreign: ForeignStore): OpenStore {
-  const { connection, sessions, id_types } = context;
+type StoreContext = CommitContext & { readonly watch: PrimaryWatch };
+
+function storeOver(context: StoreContext, foreign: ForeignStore): OpenStore {
+  const { connection, sessions, id_types, watch } = context;
   const { db, client, shared = false } = connection;
   const feed = new OplogFeed(context);
   return {
@@ -145,17 +149,20 @@ function storeOver(context: CommitContext, foreign: ForeignStore): OpenStore {
     liveProcesses: () => guarded(() => sessions.countLive()),
     renewEpoch: (epoch, names) => guarded(() => renewEpoch(db, epoch, names)),
     resetsWritten: (run) => guarded(() => resetsWritten(db, run)),
+    untilLost: (signal) => watch.untilGone(signal),
     close: async () => {
       feed.close();
-      await sessions.close().catch(() => undefined);
-      if (!shared) await client.close();
+      await watch.unlessGone(sessions.close());
+      // The driver ends the sessions of open transactions once more.
+      if (!shared) await watch.unlessGone(client.close());
+      watch.end();
     },
   };
 }
 
 function withoutTransactions(
   store: OpenStore,
-  context: CommitContext & Required<Pick<MongoStoreOptions, 'node_id' | 'mode'>>,
+  context: StoreContext & Required<Pick<MongoStoreOptions, 'node_id' | 'mode'>>,
 ): OpenStore {
   const { release, ...members } = standaloneMembers(context);
   // The application's own writes share a transaction with their rows: there is none here.
@@ -164,7 +171,7 @@ function withoutTransactions(
     ...rest,
     ...members,
     close: async () => {
-      await release().catch(() => undefined);
+      await context.watch.unlessGone(release());
       await store.close();
     },
   };

@@ -117,7 +117,8 @@ export class TransactionSessions {
       this.#sessions.push(this.#connection.client.startSession({ causalConsistency: false }));
     }
     await this.#refresh();
-    await this.freeDeadNodes();
+    // Whoever meets such a lock frees it: what is refused now must not keep this process from serving.
+    await this.freeDeadNodes().catch(() => undefined);
     this.#free.push(...this.#sessions.slice(0, COMMIT_SLOTS_MAX));
     void this.#keepRefreshing();
   }

@@ -3,8 +3,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { followFeed } from '../../../../src/core/live/feed-follower.ts';
-import { POLL_EVERY_MS, WATCHDOG_EVERY_MS } from '../../../../src/core/live/live-limits.ts';
+import {
+  POLL_EVERY_MS,
+  REFUSED_PAUSE_MS,
+  WATCHDOG_EVERY_MS,
+} from '../../../../src/core/live/live-limits.ts';
 import type { ChangeFeed, FeedListener } from '../../../../src/core/ports/feed.ts';
+import { StoreError } from '../../../../src/core/ports/store.ts';
 import type { EngineEvent } from '../../../../src/core/ports/telemetry.ts';
 import { FakeClock } from '../../../support/engine/fake-system.ts';
 
@@ -155,4 +160,74 @@ test('[LD-5] stopping while the feed is being opened closes it', async () => {
   await running;
   assert.equal(at.log.filter((line) => line === 'close').length, 1);
   assert.equal(at.log.includes(`sleep ${POLL_EVERY_MS}`), false);
+});
+
+test('[FE-8] a feed that the database refuses is said once, polled without, and asked for again', async () => {
+  const pause = REFUSED_PAUSE_MS / POLL_EVERY_MS;
+  const at = scripted(Array.from({ length: 3 * pause }, () => () => {}));
+  const refused = new StoreError('unsupported', 'no right');
+  at.open.push(refused, refused, refused);
+  await run(at);
+  const asked = at.log.flatMap((line, i) => (line === 'refused' || line === 'open' ? [i] : []));
+  // A poll is a look and a sleep.
+  const polls = asked.slice(1).map((place, i) => (place - (asked[i] as number) - 1) / 2);
+  assert.deepEqual(polls, [pause, pause, pause]);
+  assert.deepEqual(states(at), ['polling refused', 'following reopened']);
+  const [first] = at.events;
+  assert.equal(first?.event === 'feed.state' ? first.cause : undefined, refused);
+});
+
+test('[FE-8] each way of losing the feed is said once until it is followed again', async () => {
+  const broken = new Error('cut');
+  const endOnce = ({ listeners }: Following) => listeners[0]?.ended(broken);
+  const at = scripted(Array.from({ length: 80 }, () => endOnce));
+  at.open.push(new Error('no'), new Error('no'), undefined, new Error('no'), new Error('no'));
+  await run(at);
+  assert.deepEqual(states(at), [
+    'polling failed',
+    'following reopened',
+    'polling ended',
+    'polling failed',
+    'following reopened',
+  ]);
+});
+
+test('[LD-10] stopping waits neither for a look nor for a feed that does not open', async () => {
+  for (const withFeed of [false, true]) {
+    const at = scripted([]);
+    const never = new Promise<never>(() => {});
+    const stopped = followFeed(
+      {
+        feed: withFeed ? { open: () => never } : null,
+        clock: at.clock,
+        telemetry: { emit: (event) => at.events.push(event) },
+        target: { tell: () => {}, look: () => never, feedOpened: () => {} },
+      },
+      at.stop.signal,
+    );
+    at.stop.abort();
+    await stopped;
+  }
+});
+
+test('[LD-10] a feed that opens after the stop is closed', async () => {
+  const at = scripted([]);
+  let give = (_feed: { close(): Promise<void> }): void => {};
+  const late = new Promise<{ close(): Promise<void> }>((resolve) => {
+    give = resolve;
+  });
+  const stopped = followFeed(
+    {
+      feed: { open: () => late },
+      clock: at.clock,
+      telemetry: { emit: (event) => at.events.push(event) },
+      target: { tell: () => {}, look: async () => false, feedOpened: () => {} },
+    },
+    at.stop.signal,
+  );
+  at.stop.abort();
+  await stopped;
+  const closed = new Promise<void>((resolve) => give({ close: async () => resolve() }));
+  await closed;
+  assert.deepEqual(at.events, []);
 });
