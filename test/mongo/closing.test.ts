@@ -1,15 +1,14 @@
 /** Closing a store: waits for a database that lives, and not for one that is gone. */
 
 import assert from 'node:assert/strict';
-import { after, before, type TestContext, test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { MongoClient } from 'mongodb';
-import type { StartedMongo } from '../../scripts/mongodb.mjs';
 import type { OpenStore } from '../../src/core/ports/scope-writes.ts';
 import { nodeSystem } from '../../src/node-system.ts';
 import { openMongoStore } from '../../src/storage/mongo/mongo-store.ts';
 import { CONTRACT_LAYOUT, deferred } from '../contract/contract-world.ts';
 import { emptyPlan } from '../contract/plan-builder.ts';
-import { freshDatabase, startOwnMongo } from '../support/mongodb.ts';
+import { freshDatabase, serverWithFailPoints, startOwnMongo } from '../support/mongodb.ts';
 import { TcpProxy } from '../support/process/tcp-proxy.ts';
 import { groupOf } from './mongo-world.ts';
 
@@ -21,18 +20,7 @@ const SLOW_MS = 2_500;
 /** A scope that a transaction holds would be free after much longer, ms. */
 const FREED_WITHIN_MS = 3_000;
 
-let server: StartedMongo;
-let admin: MongoClient;
-
-before(async () => {
-  server = await startOwnMongo({ testCommands: true });
-  admin = new MongoClient(server.uri);
-});
-
-after(async () => {
-  await admin?.close();
-  await server?.stop();
-});
+const server = serverWithFailPoints();
 
 interface Opened {
   readonly store: OpenStore;
@@ -56,7 +44,7 @@ async function open(
   t.after(() => store.close());
   await store.applySetup(CONTRACT_LAYOUT);
   await store.announce();
-  const meta = admin.db(name).collection<{ _id: string }>('sync_meta');
+  const meta = server.admin.db(name).collection<{ _id: string }>('sync_meta');
   return { store, processes: () => meta.countDocuments({ _id: /^node:/ }) };
 }
 
@@ -138,7 +126,7 @@ test('[ST-9] a database that is gone for a while is not waited for at all', asyn
 });
 
 test('[ST-9] while the database lives its transactions are ended, and their locks are free', async (t) => {
-  const database = await freshDatabase(server);
+  const database = await freshDatabase(server.started);
   const [one, two] = [await open(t, database), await open(t, database)];
   const held = await hold(t, one.store);
   await one.store.close();
@@ -154,9 +142,9 @@ test('[ST-9] while the database lives its transactions are ended, and their lock
 });
 
 test('[ST-9] a database that answers late is waited for', async (t) => {
-  const database = await freshDatabase(server);
+  const database = await freshDatabase(server.started);
   const { store, processes } = await open(t, database);
-  await admin.db('admin').command({
+  await server.admin.db('admin').command({
     configureFailPoint: 'failCommand',
     mode: { times: 1 },
     data: { failCommands: ['delete'], blockConnection: true, blockTimeMS: SLOW_MS },
@@ -168,8 +156,8 @@ test('[ST-9] a database that answers late is waited for', async (t) => {
 });
 
 test('[ST-9] a database whose connections were cut is found again first', async (t) => {
-  const database = await freshDatabase(server);
-  const proxy = await TcpProxy.start(t, { port: Number(new URL(server.uri).port) });
+  const database = await freshDatabase(server.started);
+  const proxy = await TcpProxy.start(t, { port: Number(new URL(server.started.uri).port) });
   const uri = `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`;
   const { store, processes } = await open(t, { uri, name: database.name });
   assert.equal(await processes(), 1);

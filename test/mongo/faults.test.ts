@@ -1,28 +1,15 @@
 /** A fault at any statement of a push: nothing is lost, nothing is doubled, nothing is half there. */
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { MongoClient } from 'mongodb';
-import type { StartedMongo } from '../../scripts/mongodb.mjs';
+import { test } from 'node:test';
 import { StoreError } from '../../src/core/ports/store.ts';
 import { receiptKey } from '../contract/plan-builder.ts';
-import { startOwnMongo } from '../support/mongodb.ts';
+import { serverWithFailPoints } from '../support/mongodb.ts';
 import { startLossyProxy } from './lossy-proxy.ts';
 import { groupOf, openWatched, type WatchedStore } from './mongo-world.ts';
 
 const SCOPE = 'scope-1';
-let server: StartedMongo;
-let admin: MongoClient;
-
-before(async () => {
-  server = await startOwnMongo({ testCommands: true });
-  admin = new MongoClient(server.uri);
-});
-
-after(async () => {
-  await admin?.close();
-  await server?.stop();
-});
+const server = serverWithFailPoints();
 
 /** A fault that the server injects into the next command of a name. */
 interface Fault {
@@ -53,7 +40,7 @@ const COMMIT_FAULTS: readonly Fault[] = [
 ];
 
 async function arm(command: string, fault: Fault, times: number): Promise<void> {
-  await admin.db('admin').command({
+  await server.admin.db('admin').command({
     configureFailPoint: 'failCommand',
     mode: { times },
     data: { failCommands: [command], ...fault.data },
@@ -61,7 +48,7 @@ async function arm(command: string, fault: Fault, times: number): Promise<void> 
 }
 
 async function disarm(): Promise<void> {
-  await admin.db('admin').command({ configureFailPoint: 'failCommand', mode: 'off' });
+  await server.admin.db('admin').command({ configureFailPoint: 'failCommand', mode: 'off' });
 }
 
 /** Exactly the rows, receipts and documents of these mutations, in an unbroken chain. */
@@ -86,7 +73,7 @@ function pushOf(mutation_id: string) {
 }
 
 async function surviveFault(command: string, fault: Fault, times: number): Promise<void> {
-  const watched = await openWatched({ server });
+  const watched = await openWatched({ server: server.started });
   try {
     await watched.store.commitGroup(SCOPE, pushOf('m-1'));
     watched.takeFailed();
@@ -120,7 +107,7 @@ for (const fault of COMMIT_FAULTS) {
 }
 
 test('[ST-3] a commit that stays unknown is reported as unknown, and a repeat tells', async () => {
-  const watched = await openWatched({ server });
+  const watched = await openWatched({ server: server.started });
   try {
     await watched.store.commitGroup(SCOPE, pushOf('m-1'));
     await arm('commitTransaction', { name: '', data: { errorCode: 50, ...UNKNOWN } }, 1_000);
@@ -136,7 +123,7 @@ test('[ST-3] a commit that stays unknown is reported as unknown, and a repeat te
 });
 
 test('[ST-2] an error that no repeat cures ends the group at once', async () => {
-  const watched = await openWatched({ server });
+  const watched = await openWatched({ server: server.started });
   try {
     await watched.store.commitGroup(SCOPE, pushOf('m-1'));
     await arm('bulkWrite', { name: '', data: { errorCode: 13 } }, 1);
@@ -155,7 +142,7 @@ test('[ST-2] an error that no repeat cures ends the group at once', async () => 
 
 for (const command of ['findAndModify', 'bulkWrite', 'commitTransaction']) {
   test(`[ST-3] a lost answer of ${command} neither loses nor doubles the push`, async () => {
-    const proxy = await startLossyProxy(server.uri);
+    const proxy = await startLossyProxy(server.started.uri);
     const watched = await openWatched({ server: proxy });
     try {
       await watched.store.commitGroup(SCOPE, pushOf('m-1'));

@@ -1,36 +1,23 @@
 /** The change stream behind the feed: however it breaks, its listener hears of one end. */
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { MongoClient } from 'mongodb';
-import type { StartedMongo } from '../../scripts/mongodb.mjs';
+import { test } from 'node:test';
 import type { ChangeFeed } from '../../src/core/ports/feed.ts';
 import { StoreError, type StoreErrorKind } from '../../src/core/ports/store.ts';
 import type { Clock } from '../../src/core/ports/system.ts';
 import { nodeSystem } from '../../src/node-system.ts';
 import { emptyPlan, planBundle } from '../contract/plan-builder.ts';
-import { startOwnMongo } from '../support/mongodb.ts';
+import { serverWithFailPoints, startOwnMongo } from '../support/mongodb.ts';
 import { ToldRows } from '../support/told-rows.ts';
 import { groupOf, openWatched, type WatchedOptions, type WatchedStore } from './mongo-world.ts';
 
 const SCOPE = 'scope-1';
 /** What must not wait for the database, ms; an idle change stream waits for a second. */
 const AT_ONCE_MS = 500;
-let server: StartedMongo;
-let admin: MongoClient;
-
-before(async () => {
-  server = await startOwnMongo({ testCommands: true });
-  admin = new MongoClient(server.uri);
-});
-
-after(async () => {
-  await admin?.close();
-  await server?.stop();
-});
+const server = serverWithFailPoints();
 
 async function arm(command: string, data: Readonly<Record<string, unknown>>): Promise<void> {
-  await admin.db('admin').command({
+  await server.admin.db('admin').command({
     configureFailPoint: 'failCommand',
     mode: { times: 1 },
     data: { failCommands: [command], ...data },
@@ -38,14 +25,14 @@ async function arm(command: string, data: Readonly<Record<string, unknown>>): Pr
 }
 
 async function disarm(): Promise<void> {
-  await admin.db('admin').command({ configureFailPoint: 'failCommand', mode: 'off' });
+  await server.admin.db('admin').command({ configureFailPoint: 'failCommand', mode: 'off' });
 }
 
 async function withStore(
   work: (watched: WatchedStore, feed: ChangeFeed) => Promise<void>,
   options: WatchedOptions = {},
 ): Promise<void> {
-  const watched = await openWatched({ server, ...options });
+  const watched = await openWatched({ server: server.started, ...options });
   try {
     const { feed } = watched.store;
     assert.ok(feed);

@@ -5,6 +5,7 @@
 
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
+import { after, before } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { MongoClient } from 'mongodb';
 import type { MongoOptions, StartedMongo } from '../../scripts/mongodb.mjs';
@@ -43,4 +44,35 @@ export async function startOwnMongo(options: MongoOptions): Promise<StartedMongo
   const script = pathToFileURL(path.resolve('scripts/mongodb.mjs')).href;
   const { startMongo } = (await import(script)) as typeof import('../../scripts/mongodb.mjs');
   return startMongo(options);
+}
+
+/** A server and a client of it that live as long as the tests of a file. */
+export interface OwnServer {
+  readonly started: StartedMongo;
+  readonly admin: MongoClient;
+}
+
+/** Starts a server with fail points before the tests of the file, and stops it after them. */
+export function serverWithFailPoints(): OwnServer {
+  let running: OwnServer | undefined;
+  const known = (): OwnServer => {
+    if (running === undefined) throw new Error('the server starts with the first test');
+    return running;
+  };
+  before(async () => {
+    const started = await startOwnMongo({ testCommands: true });
+    running = { started, admin: new MongoClient(started.uri) };
+  });
+  after(async () => {
+    await running?.admin.close();
+    await running?.started.stop();
+  });
+  return {
+    get started() {
+      return known().started;
+    },
+    get admin() {
+      return known().admin;
+    },
+  };
 }
