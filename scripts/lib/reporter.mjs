@@ -18,12 +18,17 @@ const RUNNER_COUNT = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_m
 const RUNNER_FRAMES =
   /^ +at .*(node:internal|node:async_hooks|Array\.map \(<anonymous>\)).*(?<!\{)\n/gm;
 
-/** Consumes node:test's events and yields the text to print. */
-export default async function* report(source) {
-  const counts = {
+/** What a run has shown before its first test. */
+export function noCounts() {
+  return {
     ...{ passed: 0, failed: 0, skipped: 0 },
     ...{ slowest: [], titles: [], empty_files: [], failures: [], by_file: {}, last_started: '' },
   };
+}
+
+/** Consumes node:test's events and yields the text to print. */
+export default async function* report(source) {
+  const counts = noCounts();
   const names = new Map();
   const output = new Map();
   for await (const { type, data } of source) {

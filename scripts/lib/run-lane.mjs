@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { inRoot } from './paths.mjs';
+import { noCounts } from './reporter.mjs';
 import { runProcess } from './run-process.mjs';
 import { keepStall, stoodStill } from './stalls.mjs';
 
@@ -72,7 +73,9 @@ async function runAgain(lane, files, { summary, result, options }) {
     ...summary.failures.filter(({ file }) => !files.includes(file)),
     ...second.summary.failures,
   ];
-  Object.assign(result, second.result);
+  summary.last_started = second.summary.last_started;
+  const leftovers = result.leftovers || second.result.leftovers;
+  Object.assign(result, second.result, { leftovers });
 }
 
 /** Name of a test's bundle: its path with `__` for `/`, since all bundles share one directory. */
@@ -105,10 +108,7 @@ function readSummary(file) {
   try {
     return JSON.parse(readFileSync(file, 'utf8'));
   } catch {
-    return {
-      ...{ passed: 0, failed: 0, skipped: 0 },
-      ...{ slowest: [], titles: [], empty_files: [], failures: [], by_file: {}, last_started: '' },
-    };
+    return noCounts();
   }
 }
 
