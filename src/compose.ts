@@ -172,19 +172,13 @@ async function assemble(parts: Parts, access: Access): Promise<Product> {
     async close() {
       await streams.end(config.drain_seconds * 1_000);
       await engine.drain();
-      await unlessLost(store, [stopCapture(), stopRetention()]);
+      // Both may be cut off anywhere.
+      const stopped = Promise.all([stopCapture(), stopRetention()]);
+      await (store.unlessLost?.(stopped) ?? stopped);
       await store.close();
       if (state.draining) logger.info('server.stopped', 'server stopped');
     },
   };
-}
-
-/** Waits for work that may be cut off anywhere, and not for a database that has gone away. */
-async function unlessLost(store: SyncStore, work: readonly Promise<void>[]): Promise<void> {
-  const over = new AbortController();
-  const lost = store.untilLost?.(over.signal);
-  await Promise.race([Promise.all(work), ...(lost === undefined ? [] : [lost])]);
-  over.abort();
 }
 
 /** Starts everything and listens. When a step fails, what was opened before it is closed again. */

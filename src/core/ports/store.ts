@@ -313,8 +313,8 @@ export interface Upkeep extends HistoryUpkeep {
   countUnmigrated(collection: string): Promise<number>;
   /** Upsert of `sync_clients`, outside any push transaction. */
   recordClient(client: { scope_id: string; client_id: string; actor_id: string }): Promise<void>;
-  /** Resolves when the database has gone away, or with the signal. Absent where it cannot go away. */
-  untilLost?(signal: AbortSignal): Promise<void>;
+  /** Waits for work, and not for a database that has gone away. Absent where it cannot go away. */
+  unlessLost?(work: Promise<unknown>): Promise<void>;
   /** Ends what is open, and waits for no database that has gone away. */
   close(): Promise<void>;
 }

@@ -149,12 +149,12 @@ function storeOver(context: StoreContext, foreign: ForeignStore): OpenStore {
     liveProcesses: () => guarded(() => sessions.countLive()),
     renewEpoch: (epoch, names) => guarded(() => renewEpoch(db, epoch, names)),
     resetsWritten: (run) => guarded(() => resetsWritten(db, run)),
-    untilLost: (signal) => watch.untilGone(signal),
+    unlessLost: (work) => watch.unlessLost(work),
     close: async () => {
       feed.close();
-      await watch.unlessGone(sessions.close());
+      await watch.unlessLost(sessions.close().catch(() => undefined));
       // The driver ends the sessions of open transactions once more.
-      if (!shared) await watch.unlessGone(client.close());
+      if (!shared) await watch.unlessLost(client.close().catch(() => undefined));
       watch.end();
     },
   };
@@ -171,7 +171,7 @@ function withoutTransactions(
     ...rest,
     ...members,
     close: async () => {
-      await context.watch.unlessGone(release());
+      await context.watch.unlessLost(release().catch(() => undefined));
       await store.close();
     },
   };

@@ -30,15 +30,17 @@ export class PrimaryWatch {
     client.on('topologyDescriptionChanged', this.#hear);
   }
 
-  /** Waits for work that no longer matters once the database is gone. Its failure is nobody's. */
-  async unlessGone(work: Promise<unknown>): Promise<void> {
+  /** Waits for work that no longer matters once the primary is lost for longer than a moment. */
+  async unlessLost(work: Promise<unknown>): Promise<void> {
     const over = new AbortController();
-    const done = work.catch(() => undefined).finally(() => over.abort());
-    await Promise.race([done, this.untilGone(over.signal)]);
+    try {
+      await Promise.race([work, this.#untilLost(over.signal)]);
+    } finally {
+      over.abort();
+    }
   }
 
-  /** Resolves when the primary is lost for longer than a moment, or with the signal. */
-  async untilGone(signal: AbortSignal): Promise<void> {
+  async #untilLost(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const away = this.#lost_at === undefined ? 0 : this.#clock.monotonic() - this.#lost_at;
       if (away >= GRACE_MS) return;
